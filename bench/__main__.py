@@ -1,0 +1,40 @@
+"""`python -m bench NAME [--data DIR] [--json FILE]`."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import click
+
+from bench.report import MissingDataError, print_report, write_json
+
+BENCHES: dict[str, str] = {}
+"""Name: what it measures. The module is bench.NAME (dashes become underscores) and has `run(data: Path | None) -> Report`."""
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("name", required=False)
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of the data sets, for benches that need one.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write figures and rows to this file.")
+def main(name: str | None, data: Path | None, json_file: Path | None) -> None:
+    """Measure sizewise against its peers. Without NAME, list what can be measured."""
+    if name is None:
+        for known, what in BENCHES.items():
+            click.echo(f"  {known:<14}{what}")
+        return
+    if name not in BENCHES:
+        raise click.UsageError(f"no bench {name!r}; known: {', '.join(BENCHES) or 'none'}")
+    module = importlib.import_module(f"bench.{name.replace('-', '_')}")
+    try:
+        report = module.run(data)
+    except MissingDataError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(2) from error
+    print_report(report)
+    if json_file:
+        write_json(report, json_file)
+
+
+if __name__ == "__main__":
+    main()

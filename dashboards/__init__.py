@@ -1,0 +1,1 @@
+"""Grafana dashboards and alert rules: Python sources and the rendered files."""

@@ -1,0 +1,95 @@
+"""What a node is and holds. Published whenever it changes; the newest per node is the truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    name: str
+    size_bytes: int | None = None
+    rotational: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkInterface:
+    name: str
+    speed_bits_per_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NumaNode:
+    index: int
+    cpus: str
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GpuLink:
+    """How near another GPU is: `nvlink`, `pcie-switch`, `numa` or `system`."""
+
+    peer_uuid: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class MigInstance:
+    uuid: str
+    profile: str
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    uuid: str
+    model: str
+    memory_bytes: int
+    pci_bus_id: str = ""
+    numa_node: int | None = None
+    mig_enabled: bool = False
+    mig: tuple[MigInstance, ...] = ()
+    links: tuple[GpuLink, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """What a workload instance holds on the node now. None: the source cannot tell."""
+
+    workload: str
+    instance: str
+    cpu_cores: float | None = None
+    memory_bytes: int | None = None
+    gpu_uuids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Whether a source can see a signal, and if not why: `reason` is a sentence with the mend, empty when seen."""
+
+    source: str
+    signal: str
+    seen: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    cluster: str
+    name: str
+    time_ms: int
+    cpu_model: str = ""
+    cpu_cores: float = 0.0
+    memory_bytes: int = 0
+    numa: tuple[NumaNode, ...] = ()
+    disks: tuple[Disk, ...] = ()
+    interfaces: tuple[NetworkInterface, ...] = ()
+    gpus: tuple[Gpu, ...] = ()
+    kernel: dict[str, str] = field(default_factory=dict)
+    """release, cgroup (`v1`, `v2`, `hybrid`), psi (`yes`/`no`), ..."""
+    labels: dict[str, str] = field(default_factory=dict)
+    zone: str = ""
+    spot: bool | None = None
+    price_usd_per_hour: float | None = None
+    allocations: tuple[Allocation, ...] = ()
+    coverage: tuple[Coverage, ...] = ()

@@ -1,0 +1,86 @@
+"""sizewise's own metrics: declared here once. Code, dashboards, alerts and docs may use no other name.
+
+Labels are bounded: a stage, a source, a stream, a reason from a closed list. Never a workload, pod or job.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+MetricKind = Literal["counter", "gauge", "histogram"]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSpec:
+    name: str
+    kind: MetricKind
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+class Meter(Protocol):
+    """Where a stage reports what it did. The exporter is `sizewise.metrics`; `NullMeter` serves tests."""
+
+    def count(self, name: str, amount: float = 1.0, **labels: str) -> None:
+        """Add to a counter. Raises KeyError for a name that the catalogue lacks."""
+
+    def gauge(self, name: str, value: float, **labels: str) -> None: ...
+
+    def observe(self, name: str, value: float, **labels: str) -> None: ...
+
+
+class NullMeter:
+    """Forgets everything, but refuses names that the catalogue lacks, as the real one does."""
+
+    def count(self, name: str, amount: float = 1.0, **labels: str) -> None:
+        CATALOGUE[name]
+
+    def gauge(self, name: str, value: float, **labels: str) -> None:
+        CATALOGUE[name]
+
+    def observe(self, name: str, value: float, **labels: str) -> None:
+        CATALOGUE[name]
+
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+METRICS: tuple[MetricSpec, ...] = (
+    # collector
+    MetricSpec("sizewise_collector_rows_total", "counter", "Telemetry rows read", ("source",)),
+    MetricSpec("sizewise_collector_source_errors_total", "counter", "Reads of a source that failed", ("source",)),
+    MetricSpec("sizewise_collector_read_seconds", "histogram", "Time of one read of a source", ("source",), _SECONDS),
+    MetricSpec("sizewise_collector_workloads", "gauge", "Workloads seen in the newest read", ("source",)),
+    MetricSpec(
+        "sizewise_collector_signal_seen", "gauge", "1 when a source can see a signal, 0 when not", ("source", "signal")
+    ),
+    MetricSpec("sizewise_outbox_messages", "gauge", "Messages waiting on disk for the log"),
+    MetricSpec("sizewise_outbox_bytes", "gauge", "Bytes waiting on disk for the log"),
+    MetricSpec(
+        "sizewise_outbox_dropped_messages_total", "counter", "Oldest messages dropped because the outbox was full"
+    ),
+    MetricSpec("sizewise_outbox_sent_messages_total", "counter", "Messages the log has confirmed", ("stream",)),
+    # every consumer
+    MetricSpec("sizewise_stage_records_total", "counter", "Messages taken from a stream", ("stage", "stream")),
+    MetricSpec("sizewise_stage_lag_messages", "gauge", "Messages of a stream not yet taken", ("stage", "stream")),
+    MetricSpec(
+        "sizewise_stage_dead_letters_total", "counter", "Messages or rows that could not be read", ("stage", "reason")
+    ),
+    MetricSpec("sizewise_stage_commit_seconds", "histogram", "Time of one commit", ("stage",), _SECONDS),
+    MetricSpec("sizewise_stage_partitions", "gauge", "Partitions owned", ("stage",)),
+    # profiler
+    MetricSpec("sizewise_profiler_rows_total", "counter", "Telemetry rows absorbed"),
+    MetricSpec("sizewise_profiler_samples_total", "counter", "Values absorbed"),
+    MetricSpec("sizewise_profiler_workloads", "gauge", "Workloads with a profile"),
+    # recommender
+    MetricSpec("sizewise_recommender_recommendations_total", "counter", "Recommendations written", ("action",)),
+    MetricSpec("sizewise_recommender_decide_seconds", "histogram", "Time of one batch of decisions", (), _SECONDS),
+    # API
+    MetricSpec("sizewise_api_requests_total", "counter", "Requests answered", ("route", "status")),
+    MetricSpec("sizewise_api_request_seconds", "histogram", "Time to answer", ("route",), _SECONDS),
+    MetricSpec("sizewise_view_workloads", "gauge", "Workloads in the view"),
+    MetricSpec("sizewise_view_age_seconds", "gauge", "Age of the newest message in the view"),
+)
+
+CATALOGUE: dict[str, MetricSpec] = {spec.name: spec for spec in METRICS}

@@ -1,0 +1,1 @@
+"""The REST API: FastAPI over an in-memory view. The only package that imports fastapi."""

@@ -1,0 +1,1 @@
+"""Vertical sizing: small estimators over columns of workloads, then policy. Pure."""

@@ -1,0 +1,1 @@
+"""The command line and the wiring. The only package that knows all the others."""
