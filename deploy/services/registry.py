@@ -1,0 +1,15 @@
+"""Every real service, by name."""
+
+from __future__ import annotations
+
+from deploy.services.kafka import KAFKA
+from deploy.services.service import Service, ServiceError
+
+SERVICES: dict[str, Service] = {service.name: service for service in (KAFKA,)}
+
+
+def service_named(name: str) -> Service:
+    """Raises ServiceError with the names there are."""
+    if name not in SERVICES:
+        raise ServiceError(f"no service {name!r}; there are: {', '.join(SERVICES)}")
+    return SERVICES[name]

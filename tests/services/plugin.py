@@ -1,0 +1,62 @@
+"""Fixtures that start real services, once per run. A service that is not built leaves its tests out, and says so."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from deploy.services.cache import Cache
+from deploy.services.kafka import KAFKA, KafkaBroker
+from deploy.services.registry import SERVICES
+from deploy.services.service import Service
+
+REQUIRE = "SIZEWISE_REQUIRE_SERVICES"
+"""Set to 1 (CI does): a missing service fails its tests instead of leaving them out."""
+
+
+@pytest.fixture(scope="session")
+def kafka_broker() -> Iterator[KafkaBroker]:
+    """A real broker. A test that stops, kills or pauses it leaves it running as it was."""
+    broker = KafkaBroker(home_of(KAFKA))
+    yield broker
+    broker.close()
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(kafka_broker: KafkaBroker) -> str:
+    """HOST:PORT of the real broker."""
+    return kafka_broker.bootstrap
+
+
+def home_of(service: Service) -> Path:
+    """Where the service is built. When it is not: skips the test, or fails it where services are required."""
+    cache = Cache.from_environment()
+    if cache.has(service):
+        return cache.home(service)
+    if os.environ.get(REQUIRE) == "1":
+        pytest.fail(f"{_not_built(service)}: run `make services`", pytrace=False)
+    pytest.skip(_not_built(service))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """`-m "not kafka"` leaves out whatever asks for the broker, without a mark on each test."""
+    for item in items:
+        if "kafka_broker" in getattr(item, "fixturenames", ()):
+            item.add_marker("kafka")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line per service that was left out: how many tests, and the command that gets it in."""
+    reasons = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())]
+    for service in SERVICES.values():
+        if left_out := sum(_not_built(service) in reason for reason in reasons):
+            line = f"left out: {left_out} tests that need {service}. `make services` gets it in ({service.cost})"
+            terminalreporter.write_line(line, yellow=True)
+
+
+def _not_built(service: Service) -> str:
+    return f"{service} is not built"
