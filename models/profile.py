@@ -1,49 +1,97 @@
 """What sizewise knows of a workload: the profile table. It is also the profiler's whole state of that workload.
 
 Two resources have full sketches, in this order everywhere: RESOURCES = ("cpu", "memory"), in cores and bytes.
-Every CPU signal has a summary. At most 8 KB a workload, whatever its history.
+Every CPU signal has a summary. At most 8 KB a workload, whatever its history. All instances of a workload share one
+row, and all values are per instance: a histogram mixes their samples, a peak is the highest of any of them.
+
+Peaks are rounded up to the next float32, so that none is below what was seen.
 """
 
 from __future__ import annotations
 
 from models.columns import Field
+from models.histogram import BUCKETS
 from models.signals import CPU_SIGNALS
 
 RESOURCES: tuple[str, ...] = ("cpu", "memory")
 CPU, MEMORY = 0, 1
+RESOURCE_SIGNALS: tuple[str, ...] = ("cpu_cores", "memory_working_set_bytes")
 
-BUCKETS = 176
-"""VPA's exponential histogram: n = ceil(log_1.05(max*(1.05-1)/first + 1)) + 1 for both of its resources."""
 PEAK_DAYS = 32
 HOURS_PER_WEEK = 168
-_R, _S = len(RESOURCES), len(CPU_SIGNALS)
+DAY_LEVELS: tuple[float, ...] = (0.5, 0.75, 0.9, 0.98, 0.99, 0.999)
+"""With daily_p95 and daily_peak, enough of a day's distribution to mix days: P99 of a week, P99.9 of a month, the
+share of a day above a limit."""
+HISTOGRAM_UNIT: tuple[int, ...] = (64, 1 << 24)
+"""Weight of one second of CPU at histogram_reference_ms, and of the memory peak of the running window."""
+_R, _S, _D = len(RESOURCES), len(CPU_SIGNALS), PEAK_DAYS
 _NAN = float("nan")
 
 PROFILE_FIELDS: tuple[Field, ...] = (
-    Field("first_seen_ms", "int64", (), "start of the first span seen"),
+    Field("first_seen_ms", "int64", (), "start of the first span seen; 0 for an empty row"),
     Field("last_seen_ms", "int64", (), "end of the newest span seen"),
     Field("covered_ms", "int64", (), "time described by rows, summed over instances"),
     Field("rows", "int64", (), "telemetry rows absorbed"),
-    Field("histogram", "float32", (_R, BUCKETS), "decayed weight per bucket, relative to histogram_reference_ms"),
-    Field("histogram_reference_ms", "int64", (_R,), "time at which a new sample has its plain weight"),
-    Field("window_end_ms", "int64", (), "end of the running 24 h peak window; 0 before the first sample"),
-    Field("window_peak", "float32", (_R,), "highest value in the running 24 h window", _NAN),
-    Field("daily_peak", "float32", (_R, PEAK_DAYS), "highest value of a UTC day; column = day number modulo 32", _NAN),
-    Field("daily_p95", "float32", (_R, PEAK_DAYS), "95th percentile of a UTC day; same columns", _NAN),
-    Field("newest_day", "int32", (), "UTC day number (days since 1970) of the newest row", -1),
     Field(
-        "hour_mean", "float32", (_R, HOURS_PER_WEEK), "decayed mean by hour of week, UTC, hour 0 = Monday 00:00", _NAN
+        "histogram",
+        "uint32",
+        (_R, BUCKETS),
+        "decayed weight per bucket (models.histogram). CPU: HISTOGRAM_UNIT a second, doubling every 24 h after the "
+        "reference; memory: HISTOGRAM_UNIT for the peak of the running window, half of it for the one before, ...",
     ),
-    Field("hour_peak", "float32", (_R, HOURS_PER_WEEK), "decayed peak by hour of week", _NAN),
-    Field("trend", "float64", (_R, 5), "decayed moments of (days, value): weight, t, t*t, y, t*y"),
+    Field("histogram_reference_ms", "int64", (_R,), "time at which a new sample has its plain weight"),
+    Field("day_histogram", "uint32", (_R, BUCKETS), "seconds per bucket in the running UTC day, without decay"),
+    Field("window_end_ms", "int64", (), "end of the running 24 h peak window; windows begin at the first hour seen"),
+    Field("window_peak", "float32", (_R,), "highest value in the running 24 h window", _NAN),
+    Field("daily_peak", "float32", (_R, _D), "highest value of a UTC day; column = day number modulo 32", _NAN),
+    Field("daily_p95", "float32", (_R, _D), "95th percentile of a finished UTC day; same columns", _NAN),
+    Field(
+        "daily_quantile",
+        "uint16",
+        (_R, _D, len(DAY_LEVELS)),
+        "quantiles of a finished UTC day at DAY_LEVELS as log codes (models.histogram.from_log_code); same columns",
+    ),
+    Field("newest_day", "int32", (), "UTC day number (days since 1970) of the newest row", -1),
+    Field("newest_hour", "int32", (), "UTC hour number (hours since 1970) of the newest row", -1),
+    Field("hour_sum", "float64", (_R,), "value times seconds in the running hour"),
+    Field("hour_seconds", "float64", (_R,), "seconds with a value in the running hour"),
+    Field("hour_max", "float32", (_R,), "highest value in the running hour", _NAN),
+    Field(
+        "hour_mean",
+        "float32",
+        (_R, HOURS_PER_WEEK),
+        "mean by hour of week, UTC, hour 0 = Monday 00:00; finished hours, a week ago counts half",
+        _NAN,
+    ),
+    Field(
+        "hour_peak",
+        "float32",
+        (_R, HOURS_PER_WEEK),
+        "peak by hour of week; falls by a quarter of the distance in each week that stays below it",
+        _NAN,
+    ),
+    Field(
+        "trend",
+        "float64",
+        (_R, 5),
+        "decayed moments of finished hours, half-life 7 d: weight, t, t*t, y, t*y; t in days since first_seen_ms, "
+        "y the mean of the hour",
+    ),
     Field("signal_count", "int64", (_S,), "values seen per CPU signal; 0 means the signal is missing"),
-    Field("signal_mean", "float32", (_S,), "decayed mean per CPU signal, half-life 24 h", _NAN),
-    Field("signal_weight", "float32", (_S,), "decayed weight behind signal_mean"),
+    Field("signal_sum", "float64", (_S,), "decayed sum of value times seconds, relative to histogram_reference_ms[0]"),
+    Field("signal_weight", "float64", (_S,), "decayed seconds behind signal_sum"),
+    Field(
+        "signal_mean", "float32", (_S,), "decayed mean per CPU signal, half-life 24 h: signal_sum/signal_weight", _NAN
+    ),
     Field("signal_peak", "float32", (_S,), "highest value ever seen per CPU signal", _NAN),
-    Field("signal_last", "float32", (_S,), "newest value per CPU signal", _NAN),
+    Field("signal_last", "float64", (_S,), "newest value per CPU signal", _NAN),
     Field("oom_kills", "int64", (), "OOM kills counted"),
     Field("last_oom_ms", "int64", (), "time of the newest OOM kill; 0 for none"),
     Field(
-        "oom_peak", "float32", (), "highest memory seen at an OOM kill; a censored peak: the true one is above it", _NAN
+        "oom_peak",
+        "float32",
+        (),
+        "highest memory in the window of an OOM kill; a censored peak: the true one is above it",
+        _NAN,
     ),
 )
