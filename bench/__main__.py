@@ -9,7 +9,11 @@ import click
 
 from bench.report import MissingDataError, print_report, write_json
 
-BENCHES: dict[str, str] = {}
+BENCHES: dict[str, str] = {
+    "mig": "MIG size from whole-GPU telemetry: slice speed and the smallest slice within a slowdown, on MISO",
+    "pack": "inference services on MIG: GPUs used for rate and latency targets, against ParvaGPU",
+    "place": "placement on the openb cluster: GPU allocation, against Random, BestFit and FGD",
+}
 """Name: what it measures. The module is bench.NAME (dashes become underscores) and has `run(data: Path | None) -> Report`."""
 
 

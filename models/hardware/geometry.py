@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 
 class UnknownProfileError(LookupError):
@@ -125,22 +126,21 @@ def layouts(gpu: MigGpu, keys: Sequence[str] | None = None) -> tuple[Layout, ...
 
     keys: sizes to use; None: all plain ones. A 7-slice GPU without 1gx2m has 14.
     """
-    profiles = [gpu.profile(key) for key in keys] if keys is not None else list(gpu.sizes)
     placed: dict[tuple[str, ...], Layout] = {}
-    for layout in _walk(gpu, profiles, 0, ()):
-        if not any(free_starts(gpu, layout, profile.key) for profile in profiles):
-            placed.setdefault(tuple(sorted(slot.key for slot in layout)), layout)
+    for layout in placed_layouts(gpu, keys):
+        placed.setdefault(tuple(sorted(slot.key for slot in layout)), layout)
     return tuple(sorted(placed.values(), key=lambda layout: (len(layout), layout)))
 
 
 def placed_layouts(gpu: MigGpu, keys: Sequence[str] | None = None) -> tuple[Layout, ...]:
     """Every full layout with its starts told apart: 19 on a 7-slice GPU without 1gx2m, as NVIDIA's guide draws."""
-    profiles = [gpu.profile(key) for key in keys] if keys is not None else list(gpu.sizes)
-    return tuple(
-        layout
-        for layout in _walk(gpu, profiles, 0, ())
-        if not any(free_starts(gpu, layout, profile.key) for profile in profiles)
-    )
+    return _full_layouts(gpu, tuple(gpu.profile(key) for key in keys) if keys is not None else gpu.sizes)
+
+
+@cache  # pure, 50 ms for a 7-slice GPU, and asked for at every packing
+def _full_layouts(gpu: MigGpu, profiles: tuple[MigProfile, ...]) -> tuple[Layout, ...]:
+    walk = _walk(gpu, profiles, 0, ())
+    return tuple(layout for layout in walk if not any(free_starts(gpu, layout, p.key) for p in profiles))
 
 
 def _walk(gpu: MigGpu, profiles: Sequence[MigProfile], start: int, layout: Layout) -> Iterator[Layout]:
