@@ -35,6 +35,8 @@ class Reason(IntFlag):
     SIGNAL_MISSING = 1 << 14
     COOL_DOWN = 1 << 15
     STALE = 1 << 16
+    QOS_CHANGES = 1 << 17
+    OVERRUN_ALLOWED = 1 << 18
 
 
 SENTENCES: dict[Reason, str] = {
@@ -53,8 +55,10 @@ SENTENCES: dict[Reason, str] = {
     Reason.WITHIN_BOUNDS: "the present request lies within the bounds",
     Reason.NO_REQUEST_KNOWN: "no present request is known",
     Reason.SIGNAL_MISSING: "a signal that this needs is missing",
-    Reason.COOL_DOWN: "it changed a short time ago: wait before lowering",
+    Reason.COOL_DOWN: "it was changed or killed a short time ago: not lowered yet",
     Reason.STALE: "no telemetry for a while: this describes the past",
+    Reason.QOS_CHANGES: "its Kubernetes QoS class would change with these requests and limits",
+    Reason.OVERRUN_ALLOWED: "policy allows the highest peaks to be exceeded on some days",
 }
 
 

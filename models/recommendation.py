@@ -11,7 +11,9 @@ _R = 2
 _NAN = float("nan")
 
 RECOMMENDATION_FIELDS: tuple[Field, ...] = (
-    Field("computed_ms", "int64", (), "when it was decided"),
+    Field(
+        "computed_ms", "int64", (), "newest evidence in its slab when it was decided; no clock, so a replay repeats it"
+    ),
     Field("evidence_from_ms", "int64", (), "start of the history it rests on"),
     Field("evidence_to_ms", "int64", (), "end of the history it rests on"),
     Field("confidence", "float32", (), "0 to 1: share of the history that policy asks for"),
@@ -19,7 +21,9 @@ RECOMMENDATION_FIELDS: tuple[Field, ...] = (
     Field("reasons", "uint64", (_R,), "models.reasons.Reason, one bit each"),
     Field("request_now", "float64", (_R,), "present request, cores and bytes", _NAN),
     Field("limit_now", "float64", (_R,), "present limit", _NAN),
+    Field("estimate", "float64", (_R,), "what usage alone asks for, before policy", _NAN),
     Field("target", "float64", (_R,), "request to set", _NAN),
+    Field("target_since_ms", "int64", (_R,), "since when this target stands; 0 without one"),
     Field("lower", "float64", (_R,), "a request under this is too small", _NAN),
     Field("upper", "float64", (_R,), "a request over this is waste", _NAN),
     Field("limit_target", "float64", (_R,), "limit to set; NaN: leave it or have none, as policy says", _NAN),
