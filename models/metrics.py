@@ -61,6 +61,9 @@ METRICS: tuple[MetricSpec, ...] = (
         "sizewise_outbox_dropped_messages_total", "counter", "Oldest messages dropped because the outbox was full"
     ),
     MetricSpec("sizewise_outbox_sent_messages_total", "counter", "Messages the log has confirmed", ("stream",)),
+    # every process
+    MetricSpec("sizewise_build_info", "gauge", "Always 1; its labels say which build this is", ("version", "python")),
+    MetricSpec("sizewise_stage_restarts_total", "counter", "Times a stage died and was started again", ("stage",)),
     # every consumer
     MetricSpec("sizewise_stage_records_total", "counter", "Messages taken from a stream", ("stage", "stream")),
     MetricSpec("sizewise_stage_lag_messages", "gauge", "Messages of a stream not yet taken", ("stage", "stream")),

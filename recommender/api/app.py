@@ -1,0 +1,220 @@
+"""The REST API as one application over one view. No state of its own; every answer comes from one snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import orjson
+from fastapi import APIRouter, FastAPI, Path, Query, Request, Response  # noqa: TID251 - this is fastapi's one home
+from fastapi.responses import HTMLResponse  # noqa: TID251
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.metrics import Meter
+from recommender.api import answers, problems
+from recommender.api.detail import detail
+from recommender.api.edge import Edge
+from recommender.api.ids import PREFIX, SUFFIX, candidates, raw_id
+from recommender.api.page import page
+from recommender.api.problems import Problem, documented
+from recommender.api.render import is_recommended, recommendation, totals, workload
+from recommender.api.settings import ApiSettings
+from recommender.view import Row, Snapshot, View
+from recommender.view_query import SORTS, QueryError, ask, selected
+from recommender.view_query import Query as Question
+
+_ABOUT = (
+    "What workloads use, and what to give them. Quantities are per instance, in base units that each field's name says "
+    "(cores, bytes, ratios from 0 to 1). A value that is not known is null, and `missing` beside it says why. Errors are "
+    "RFC 9457 problem+json. Answers come from memory: they are as new as the view, and cost no database call."
+)
+
+
+class NodeQuery(BaseModel):
+    """Which nodes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    cluster: str | None = Field(None, description="exact name of the cluster", examples=["prod"])
+
+
+class WorkloadQuery(BaseModel):
+    """Which workloads, in which order."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    cluster: str | None = Field(None, description="exact name of the cluster", examples=["prod"])
+    namespace: str | None = Field(None, description="exact name of the namespace", examples=["shop"])
+    kind: str | None = Field(None, description="exact kind of the owner", examples=["Deployment"])
+    name: str | None = Field(None, description="part of the name or container, in any case", examples=["cart"])
+    action: str | None = Field(
+        None, description=f"either resource has this action: {', '.join(answers.ACTION_CODES)}", examples=["lower"]
+    )
+    reason: str | None = Field(None, description="either resource has this reason code", examples=["oom-bump"])
+    min_cpu_saving_cores: float | None = Field(None, description="at least this saving, in cores per instance")
+    min_memory_saving_bytes: float | None = Field(None, description="at least this saving, in bytes per instance")
+    sort: str = Field("-saving", description=f"`-` in front sorts downwards; not known comes last: {', '.join(SORTS)}")
+    offset: int = Field(0, ge=0, le=2**31, description="how many to skip")
+    limit: int = Field(100, ge=1, description="size of the page")
+
+
+def create_app(
+    view: View,
+    settings: ApiSettings,
+    meter: Meter,
+    now: Callable[[], float],
+    exposition: Callable[[], tuple[bytes, str]],
+) -> FastAPI:
+    """The application. `now` in seconds, for request times; `exposition` gives /metrics and its content type."""
+    # no Swagger page: it loads scripts from another site; `page` renders the same from here
+    app = _Application(title="sizewise", version=version("sizewise"), description=_ABOUT, docs_url=None, redoc_url=None)
+    problems.install(app)
+    app.include_router(_workload_routes(view, settings))
+    app.include_router(_node_routes(view))
+    app.include_router(_own_routes(app, view, exposition))
+    app.add_middleware(Edge, meter=meter, now=now, allowed_hosts=settings.allowed_hosts)
+    return app
+
+
+def _workload_routes(view: View, settings: ApiSettings) -> APIRouter:
+    routes = APIRouter(tags=["workloads"])
+
+    @routes.get(
+        "/v1/workloads",
+        summary="Workloads: filter, sort, page",
+        response_class=Json,
+        responses={200: {"model": answers.WorkloadPage}, **documented(400, 422)},
+    )
+    def list_workloads(query: Annotated[WorkloadQuery, Query()]) -> Response:
+        if query.limit > settings.page_limit:
+            raise QueryError("limit", query.limit, f"use at most {settings.page_limit}")
+        return Json(_page(view.snapshot, query))
+
+    @routes.get(
+        PREFIX + "{id:path}" + SUFFIX,
+        summary="What to give one workload, and why",
+        response_class=Json,
+        responses={200: {"model": answers.RecommendationAnswer}, **documented(400, 404)},
+    )
+    def get_recommendation(id: WorkloadId, request: Request) -> Response:
+        snapshot, raw = view.snapshot, raw_id(request.scope["raw_path"])
+        if (row := _find(snapshot, raw)) is not None:  # a container that is called `recommendation`
+            return Json(detail(snapshot, row))
+        row = _must_find(snapshot, raw.removesuffix(SUFFIX))
+        if not is_recommended(row):
+            raise Problem(404, "not-recommended-yet", "No recommendation yet", _NOT_YET.format(row.id))
+        return Json(recommendation(row))
+
+    @routes.get(
+        PREFIX + "{id:path}",
+        summary="One workload with all that its profile says",
+        response_class=Json,
+        responses={200: {"model": answers.WorkloadDetail}, **documented(400, 404)},
+    )
+    def get_workload(id: WorkloadId, request: Request) -> Response:
+        snapshot = view.snapshot
+        return Json(detail(snapshot, _must_find(snapshot, raw_id(request.scope["raw_path"]))))
+
+    return routes
+
+
+def _node_routes(view: View) -> APIRouter:
+    routes = APIRouter(tags=["nodes"])
+
+    @routes.get(
+        "/v1/nodes",
+        summary="Nodes: what they are, what they hold, which signals they see",
+        response_class=Json,
+        responses={200: {"model": answers.NodeList}, **documented(400, 422)},
+    )
+    def list_nodes(query: Annotated[NodeQuery, Query()]) -> Response:
+        nodes = [node for node in view.snapshot.nodes.values() if query.cluster in (None, node.cluster)]
+        return Json({"nodes": nodes, "total": len(nodes)})
+
+    return routes
+
+
+def _own_routes(app: FastAPI, view: View, exposition: Callable[[], tuple[bytes, str]]) -> APIRouter:
+    routes = APIRouter(tags=["sizewise itself"])
+
+    @routes.get("/healthz", summary="Whether the process answers", responses=documented(400))
+    def healthz() -> answers.Health:
+        return answers.Health()
+
+    @routes.get("/readyz", summary="Whether the view was complete once", responses=documented(400, 503))
+    def readyz() -> answers.Ready:
+        if missing := dict(view.missing):
+            detail = "; ".join(f"{what}: {why}" for what, why in missing.items())
+            faults = [{"field": what, "value": None, "mend": f"wait: {why}"} for what, why in missing.items()]
+            raise Problem(503, "not-ready", "The view is not complete yet", detail, faults)
+        return answers.Ready(workloads=len(view.snapshot))
+
+    @routes.get("/metrics", summary="Own metrics, for Prometheus", response_class=Response)
+    def metrics() -> Response:
+        body, content_type = exposition()
+        return Response(body, media_type=content_type)
+
+    @routes.get("/", include_in_schema=False)
+    @routes.get("/docs", include_in_schema=False)
+    def docs() -> HTMLResponse:
+        return HTMLResponse(page(app.openapi()))
+
+    return routes
+
+
+class _Application(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """The document, with the body of errors, which FastAPI would file under application/json."""
+        document = super().openapi()
+        document["components"]["schemas"].update(problems.schemas())
+        return document
+
+
+class Json(Response):
+    """A body by orjson: dataclasses and numbers as they are, 10 times the speed of the standard library."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return orjson.dumps(content)
+
+
+WorkloadId = Annotated[
+    str,
+    Path(
+        description="id of the workload: as it is, or percent-encoded as a whole",
+        examples=["prod/shop/Deployment/cart/server"],
+    ),
+]
+
+_NOT_YET = "{!r} is known, but the recommender has not come to it yet; ask again in a moment."
+
+
+def _page(snapshot: Snapshot, query: WorkloadQuery) -> dict[str, Any]:
+    question = Question(**query.model_dump())
+    found = ask(snapshot, question)
+    end = query.offset + query.limit
+    following = query.model_dump(exclude_unset=True) | {"offset": end, "limit": query.limit}
+    return {
+        "workloads": [workload(snapshot, row) for row in found.rows],
+        "total": found.total,
+        "offset": query.offset,
+        "limit": query.limit,
+        "next": f"/v1/workloads?{urlencode(following)}" if end < found.total else None,
+        "totals": totals(snapshot, selected(snapshot, question)),
+    }
+
+
+def _find(snapshot: Snapshot, raw: str) -> Row | None:
+    return next((row for text in candidates(raw) if (row := snapshot.get(text)) is not None), None)
+
+
+def _must_find(snapshot: Snapshot, raw: str) -> Row:
+    if (row := _find(snapshot, raw)) is not None:
+        return row
+    asked = next(iter(candidates(raw)))
+    mend = "an id has 5 parts, cluster/namespace/kind/name/container; /v1/workloads?name=PART finds it"
+    fault = {"field": "id", "value": asked, "mend": mend}
+    raise Problem(404, "unknown-workload", "Unknown workload", f"No workload {asked!r}: {mend}.", [fault])

@@ -1,0 +1,33 @@
+"""Settings of the REST API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSettings:
+    host: str = "127.0.0.1"
+    """Address to listen on. Loopback only: the API asks for no token and would show every workload to anyone."""
+
+    port: int = 8080
+    """TCP port; 0: a free one."""
+
+    allowed_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
+    """Names in a request's Host header that are answered. A web page that points its own name at 127.0.0.1 is refused."""
+
+    page_limit: int = 1000
+    """Largest page of workloads. 1,000 are about 2 MB of JSON."""
+
+    def __post_init__(self) -> None:
+        if self.host not in LOOPBACK:
+            raise ValueError(
+                f"host is {self.host!r}; the API has no tokens, so it listens on {', '.join(LOOPBACK)} only. "
+                "To reach it from elsewhere, put a proxy that asks who is there in front of it"
+            )
+        if not 0 <= self.port <= 65535:
+            raise ValueError(f"port is {self.port}; a port is 0 to 65535")
+        if self.page_limit < 1:
+            raise ValueError(f"page_limit is {self.page_limit}; it must be at least 1")
