@@ -31,8 +31,8 @@ SECTIONS: dict[str, str] = {
 """Section of the TOML file: the dataclass behind it. Named as text, so that a collector never imports the others'."""
 
 PREFIX = "SIZEWISE_"
-RESERVED = frozenset({"SIZEWISE_CONFIG", "SIZEWISE_REQUIRE_SERVICES", "SIZEWISE_CACHE"})
-"""Variables that are no setting: which file to read, and what `make services` and the tests understand."""
+RESERVED = frozenset({"SIZEWISE_CONFIG", "SIZEWISE_STATE", "SIZEWISE_REQUIRE_SERVICES", "SIZEWISE_CACHE"})
+"""Variables that are no setting: which file and folder to use, and what `make services` and the tests understand."""
 
 DEFAULT_FILE = Path("sizewise.toml")
 _SECRET = re.compile(r"password|secret|token")
@@ -84,16 +84,21 @@ class Settings:
 
 
 def load(
-    names: Iterable[str], environ: Mapping[str, str], flags: Mapping[str, Given] | None = None, file: Path | None = None
+    names: Iterable[str],
+    environ: Mapping[str, str],
+    flags: Mapping[str, Given] | None = None,
+    file: Path | None = None,
+    defaults: Mapping[str, object] | None = None,
 ) -> Settings:
     """The settings of some sections. `flags` by dotted name; `file` None: SIZEWISE_CONFIG, or sizewise.toml if there.
+    `defaults` by dotted name: what this command starts from instead of the dataclass's default.
 
     Raises SettingsError for an unknown section, key or variable, a value of the wrong type, or a file that is not TOML.
     Keys of sections that were not asked for are not looked at, so that a role starts without the others' packages.
     """
     classes = {name: section_class(name) for name in names}
     keys = {key.name: key for name, cls in classes.items() for key in keys_of(cls, name)}
-    given: dict[str, Given] = {}
+    given = {name: Given(value, "default", "default") for name, value in (defaults or {}).items() if name in keys}
     for layer in (from_file(file, environ, keys, classes), from_environ(environ, keys, classes), flags or {}):
         given |= layer
     values = {name: _convert(keys[name], value) for name, value in given.items()}
@@ -149,7 +154,7 @@ def from_environ(environ: Mapping[str, str], keys: Mapping[str, Key], classes: I
             continue
         section, *rest = variable.removeprefix(PREFIX).lower().split("__")
         if not rest or section not in SECTIONS:
-            known = [key.variable for key in _all_keys(keys)]
+            known = [key.variable for key in keys.values()]
             raise SettingsError(f"{variable}={value!r}: no such setting{_nearest(variable, known)}")
         if section in set(classes):
             given[".".join([section, *rest])] = Given(value, "environment", variable)
@@ -160,10 +165,6 @@ def from_environ(environ: Mapping[str, str], keys: Mapping[str, Key], classes: I
 def shown(key: Key, value: object) -> object:
     """The value as `sizewise config` may print it: secrets masked."""
     return "***" if key.secret and value not in ("", None) else value
-
-
-def _all_keys(keys: Mapping[str, Key]) -> Iterable[Key]:
-    return keys.values()
 
 
 def _is_service_link(variable: str) -> bool:
@@ -203,8 +204,9 @@ def _key_lines(text: str) -> dict[str, int]:
     lines: dict[str, int] = {}
     table = ""
     for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[([\w.-]+)\]", line):
+        if header := re.match(r"\s*\[\[?([\w.-]+)\]", line):
             table = header[1] + "."
+            lines.setdefault(header[1], number)
         elif pair := re.match(r"\s*([\w.-]+)\s*=", line):
             lines.setdefault(table + pair[1], number)
     return lines
@@ -226,14 +228,32 @@ def _nearest(word: str, known: Iterable[str]) -> str:
 
 
 def _convert(key: Key, given: Given) -> object:
-    value = given.value
-    if isinstance(value, str) and typing.get_origin(key.type) in (tuple, list):
-        value = [part.strip() for part in value.split(",") if part.strip()]
     try:
+        value = _parse(given.value, key.type)
+        _refuse_unknown_inside(value, key.type)
         return msgspec.convert(value, key.type, strict=False)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
         text = "***" if key.secret else repr(given.value)
         raise SettingsError(f"{given.where}: {key.name} = {text} does not fit: {error}") from error
+
+
+def _parse(value: object, kind: Any) -> object:
+    """A variable or flag is text: a list in it is separated by commas, or JSON."""
+    if not isinstance(value, str) or typing.get_origin(kind) not in (tuple, list, dict, Mapping):
+        return value
+    if value.lstrip().startswith(("[", "{")):
+        return msgspec.json.decode(value)
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def _refuse_unknown_inside(value: object, kind: Any) -> None:
+    """msgspec ignores unknown fields of a dataclass; in settings they are typing mistakes."""
+    inner = next(iter(typing.get_args(kind)), None)
+    if isinstance(value, list) and dataclasses.is_dataclass(inner):
+        known = {item.name for item in dataclasses.fields(inner)}
+        for item in value:
+            if unknown := sorted(set(item) - known if isinstance(item, dict) else ()):
+                raise msgspec.ValidationError(f"unknown field {unknown[0]}{_nearest(unknown[0], known)}")
 
 
 def _build(cls: type[Any], prefix: str, values: Mapping[str, object], given: Mapping[str, Given]) -> Any:

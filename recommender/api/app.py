@@ -5,59 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 import orjson
 from fastapi import APIRouter, FastAPI, Path, Query, Request, Response  # noqa: TID251 - this is fastapi's one home
 from fastapi.responses import HTMLResponse  # noqa: TID251
-from pydantic import BaseModel, ConfigDict, Field
 
 from models.metrics import Meter
 from recommender.api import answers, problems
 from recommender.api.detail import detail
+from recommender.api.docs_page import page
 from recommender.api.edge import Edge
 from recommender.api.ids import PREFIX, SUFFIX, candidates, raw_id
-from recommender.api.page import page
+from recommender.api.listing import NodeQuery, WorkloadQuery, workload_page
 from recommender.api.problems import Problem, documented
-from recommender.api.render import is_recommended, recommendation, totals, workload
+from recommender.api.render import is_recommended, recommendation
 from recommender.api.settings import ApiSettings
 from recommender.view import Row, Snapshot, View
-from recommender.view_query import SORTS, QueryError, ask, selected
-from recommender.view_query import Query as Question
+from recommender.view_query import QueryError
 
 _ABOUT = (
     "What workloads use, and what to give them. Quantities are per instance, in base units that each field's name says "
     "(cores, bytes, ratios from 0 to 1). A value that is not known is null, and `missing` beside it says why. Errors are "
     "RFC 9457 problem+json. Answers come from memory: they are as new as the view, and cost no database call."
 )
-
-
-class NodeQuery(BaseModel):
-    """Which nodes."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    cluster: str | None = Field(None, description="exact name of the cluster", examples=["prod"])
-
-
-class WorkloadQuery(BaseModel):
-    """Which workloads, in which order."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    cluster: str | None = Field(None, description="exact name of the cluster", examples=["prod"])
-    namespace: str | None = Field(None, description="exact name of the namespace", examples=["shop"])
-    kind: str | None = Field(None, description="exact kind of the owner", examples=["Deployment"])
-    name: str | None = Field(None, description="part of the name or container, in any case", examples=["cart"])
-    action: str | None = Field(
-        None, description=f"either resource has this action: {', '.join(answers.ACTION_CODES)}", examples=["lower"]
-    )
-    reason: str | None = Field(None, description="either resource has this reason code", examples=["oom-bump"])
-    min_cpu_saving_cores: float | None = Field(None, description="at least this saving, in cores per instance")
-    min_memory_saving_bytes: float | None = Field(None, description="at least this saving, in bytes per instance")
-    sort: str = Field("-saving", description=f"`-` in front sorts downwards; not known comes last: {', '.join(SORTS)}")
-    offset: int = Field(0, ge=0, le=2**31, description="how many to skip")
-    limit: int = Field(100, ge=1, description="size of the page")
 
 
 def create_app(
@@ -90,7 +60,7 @@ def _workload_routes(view: View, settings: ApiSettings) -> APIRouter:
     def list_workloads(query: Annotated[WorkloadQuery, Query()]) -> Response:
         if query.limit > settings.page_limit:
             raise QueryError("limit", query.limit, f"use at most {settings.page_limit}")
-        return Json(_page(view.snapshot, query))
+        return Json(workload_page(view.snapshot, query))
 
     @routes.get(
         PREFIX + "{id:path}" + SUFFIX,
@@ -190,21 +160,6 @@ WorkloadId = Annotated[
 ]
 
 _NOT_YET = "{!r} is known, but the recommender has not come to it yet; ask again in a moment."
-
-
-def _page(snapshot: Snapshot, query: WorkloadQuery) -> dict[str, Any]:
-    question = Question(**query.model_dump())
-    found = ask(snapshot, question)
-    end = query.offset + query.limit
-    following = query.model_dump(exclude_unset=True) | {"offset": end, "limit": query.limit}
-    return {
-        "workloads": [workload(snapshot, row) for row in found.rows],
-        "total": found.total,
-        "offset": query.offset,
-        "limit": query.limit,
-        "next": f"/v1/workloads?{urlencode(following)}" if end < found.total else None,
-        "totals": totals(snapshot, selected(snapshot, question)),
-    }
 
 
 def _find(snapshot: Snapshot, raw: str) -> Row | None:

@@ -209,7 +209,7 @@ def test_every_error_is_a_problem_that_names_field_value_and_mend(
 
 def test_a_crash_is_a_problem_without_its_inner_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """The client learns that it was not its fault, and no traceback."""
-    monkeypatch.setattr("recommender.api.app.ask", lambda *_: 1 / 0)
+    monkeypatch.setattr("recommender.api.listing.ask", lambda *_: 1 / 0)
     answer = client_over(known_snapshot(), raise_server_exceptions=False).get("/v1/workloads")
     assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
     assert "division" not in answer.text

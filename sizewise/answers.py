@@ -1,0 +1,79 @@
+"""Where `report` gets its page of workloads from: the API, or the log itself. Both give the body of /v1/workloads."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+from models.metrics import NullMeter
+from recommender.api.listing import WorkloadQuery, workload_page
+from recommender.view import View
+from recommender.view_follow import Follower
+from recommender.view_settings import ViewSettings
+from sizewise.exits import FAILED, UNAVAILABLE, Exit
+from stream.contract import EventLog
+
+Page = dict[str, Any]
+_TIMEOUT_S = 10.0
+
+
+class Answers(Protocol):
+    def page(self, query: Mapping[str, Any]) -> Page:
+        """The body of /v1/workloads for these parameters."""
+
+
+class ApiAnswers:
+    """Asks a running `sizewise serve` or `up`."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/")
+        if not self._url.startswith(("http://", "https://")):
+            raise Exit(f"--url is {url!r}; it begins with http:// or https://, such as http://127.0.0.1:8080", FAILED)
+
+    def page(self, query: Mapping[str, Any]) -> Page:
+        url = f"{self._url}/v1/workloads?{urlencode(query)}"
+        try:
+            with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - the scheme is checked above
+                body: Page = json.load(answer)
+                return body
+        except urllib.error.HTTPError as error:
+            raise Exit(_problem(error), FAILED) from error
+        except (OSError, ValueError) as error:
+            raise Exit(
+                f"cannot read {url}: {error}; is `sizewise up` or `serve` running there?", UNAVAILABLE
+            ) from error
+
+
+class LogAnswers:
+    """Reads the log into a view of its own. Close it."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._view, self._stop = View(), threading.Event()
+        follower = Follower(log, self._view, ViewSettings(), NullMeter(), time.monotonic)
+        self._thread = threading.Thread(target=follower.run, args=(self._stop,), name="follower", daemon=True)
+        self._thread.start()
+
+    def page(self, query: Mapping[str, Any]) -> Page:
+        """Waits until the log was read to its end once."""
+        while not self._view.ready and self._thread.is_alive():
+            if "log" in self._view.missing and "away" in self._view.missing["log"]:
+                raise Exit(self._view.missing["log"], UNAVAILABLE)
+            time.sleep(0.02)
+        return workload_page(self._view.snapshot, WorkloadQuery(**query))
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join(timeout=5)
+
+
+def _problem(error: urllib.error.HTTPError) -> str:
+    try:
+        return str(json.load(error)["detail"])
+    except (ValueError, KeyError, TypeError):
+        return f"{error.url} answered {error.code} {error.reason}"

@@ -1,0 +1,96 @@
+"""`sizewise report`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from rich.console import Console
+
+from sizewise.answers import Answers, ApiAnswers, LogAnswers, Page
+from sizewise.exits import NO_DATA, Exit
+from sizewise.options import format_option, log_option, with_settings
+from sizewise.output import render
+from sizewise.process import opened
+from sizewise.report import console, records, view
+from sizewise.settings import Settings
+
+_WAIT_S = 60.0
+_EMPTY = (
+    "no workloads yet{where}. `sizewise up` starts collecting; first profiles appear after some seconds, "
+    "and `--wait` waits for them"
+)
+
+
+@click.command("report")
+@log_option
+@click.option("--url", metavar="URL", help="Ask the API of a running `up` or `serve` instead of reading the log.")
+@click.option("-n", "--namespace", help="Only this namespace (on a bare host it is `host`).")
+@click.option("--cluster", help="Only this cluster.")
+@click.option("--kind", help="Only this kind: Deployment, unit, command, ...")
+@click.option("--action", help="Only where CPU or memory has this action: lower, raise, set, leave, insufficient.")
+@click.option("--sort", default="-saving", show_default=True, help="Field of the API to sort by; - sorts downwards.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Most workloads to show.")
+@click.option("--wait", is_flag=False, flag_value=_WAIT_S, type=float, default=0.0, metavar="[SECONDS]",
+              help=f"Wait for data, {_WAIT_S:.0f} s when no number is given.")  # fmt: skip
+@click.option("--width", type=click.IntRange(60, 400), help="Columns of the table instead of the terminal's.")
+@format_option()
+@click.argument("name", required=False)
+@with_settings("log")
+def command(settings: Settings, url: str | None, wait: float, width: int | None, output: str, **filters: Any) -> None:
+    """Show what workloads use and what to give them.
+
+    NAME keeps those with that text in their name. Reads this machine's log, where `sizewise up` writes; --log or
+    --url read another.
+
+    \b
+    Examples:
+      sizewise report                            the 20 largest savings
+      sizewise report postgres --wait            one program, as soon as it is known
+      sizewise report -n shop --sort=-memory_target_bytes --limit 50
+      sizewise report --url http://127.0.0.1:8080 -o json
+      sizewise report -o markdown > report.md
+    """
+    query = {key: value for key, value in filters.items() if value is not None}
+    with _answers(settings, url) as answers:
+        page = _wait_for_data(answers, query, wait)
+    if not page["workloads"]:
+        raise Exit(_EMPTY.format(where=" that match" if set(query) - {"sort", "limit"} else ""), NO_DATA)
+    if output == "table":
+        out = console(width)
+        out.print(view(page, out.width))
+    else:
+        click.echo(render(list(records(page)), output, page))
+
+
+@contextmanager
+def _answers(settings: Settings, url: str | None) -> Iterator[Answers]:
+    if url:
+        yield ApiAnswers(url)
+        return
+    with opened(settings["log"]) as log:
+        answers = LogAnswers(log)
+        try:
+            yield answers
+        finally:
+            answers.close()
+
+
+def _wait_for_data(answers: Answers, query: Mapping[str, Any], wait_s: float) -> Page:
+    """The first page that has a recommendation, or the last one seen when the time is over."""
+    deadline = time.monotonic() + wait_s
+    status = Console(stderr=True)
+    with status.status("Waiting for the first recommendations") if wait_s else _quiet():
+        while True:
+            page = answers.page(query)
+            if any(w["confidence_ratio"] is not None for w in page["workloads"]) or time.monotonic() >= deadline:
+                return page
+            time.sleep(0.5)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    yield

@@ -1,0 +1,71 @@
+"""One process with a role: its logging, signals, log, metrics and supervised stage."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from models.metrics import Meter
+from sizewise.metrics import PrometheusMeter
+from sizewise.process_settings import ProcessSettings
+from sizewise.settings import Settings
+from sizewise.supervise import Stage, supervise
+from stream.contract import EventLog, LogUnavailableError
+from stream.open import open_log
+from stream.settings import SQLITE, LogSettings
+from stream.streams import stream_specs
+
+
+def start_logging(settings: ProcessSettings) -> None:
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", force=True
+    )
+    logging.getLogger("kafka").setLevel(max(logging.WARNING, logging.getLogger().level))  # it logs each reconnect
+
+
+def stop_event() -> threading.Event:
+    """Set by SIGTERM or Ctrl-C; a second Ctrl-C interrupts at once."""
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if stop.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+    return stop
+
+
+@contextmanager
+def opened(settings: LogSettings) -> Iterator[EventLog]:
+    """The log with its streams made."""
+    if settings.location.startswith(SQLITE):
+        settings.path.parent.mkdir(parents=True, exist_ok=True)
+    log = open_log(settings)
+    try:
+        log.ensure(stream_specs(settings.partitions))
+        yield log
+    finally:
+        log.close()
+
+
+def run_role(name: str, settings: Settings, run: Callable[[EventLog, Meter, threading.Event], None]) -> None:
+    """Run one role until a signal. A log that is away is waited for; any other error ends the process."""
+    process: ProcessSettings = settings["process"]
+    start_logging(process)
+    stop, meter = stop_event(), PrometheusMeter()
+    if process.metrics_port:
+        meter.listen(process.metrics_host, process.metrics_port)
+
+    def session(stop: threading.Event) -> None:
+        with opened(settings["log"]) as log:
+            logging.getLogger(__name__).info("%s runs on %s", name, settings["log"].location)
+            run(log, meter, stop)
+
+    supervise(Stage(name, session, (LogUnavailableError,)), stop, process, meter, time.monotonic)
