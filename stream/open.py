@@ -12,7 +12,7 @@ def open_log(settings: LogSettings) -> EventLog:
     if settings.location.startswith(KAFKA):
         from stream.kafka_log import KafkaLog
 
-        return KafkaLog(settings.bootstrap, settings.kafka)
+        return KafkaLog(settings)
     from stream.sqlite_log import SqliteLog
 
-    return SqliteLog(settings.path, synchronous=settings.sqlite_synchronous)
+    return SqliteLog(settings.path, synchronous=settings.sqlite_synchronous, session_s=settings.session_s)

@@ -36,13 +36,18 @@ class KafkaSettings:
     topic_prefix: str = "sizewise."
     """Put before each stream's name, so that the topics of a shared cluster tell whose they are."""
     replication_factor: int = -1
-    """Copies of each topic that is created; -1: what the brokers have as default."""
+    """Copies of each topic that is created; -1: three, or as many as there are brokers when those are fewer."""
+    session_timeout_s: float = 10.0
+    """A member of a group that is silent for so long is taken for dead: its partitions go to others, and what it had
+    begun to commit is undone. Less takes over sooner, more rides out longer stalls of a machine."""
 
     def __post_init__(self) -> None:
         if self.security_protocol.startswith("SASL") and not self.sasl_mechanism:
             raise ValueError(f"security_protocol {self.security_protocol} needs sasl_mechanism, such as SCRAM-SHA-512")
         if bool(self.ssl_certfile) != bool(self.ssl_keyfile):
             raise ValueError("ssl_certfile and ssl_keyfile go together: give both or neither")
+        if not 1 <= self.session_timeout_s <= 300:
+            raise ValueError(f"session_timeout_s is {self.session_timeout_s}; it must be 1 to 300 seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,9 @@ class LogSettings:
     sqlite_synchronous: Literal["full", "normal"] = "full"
     """full: what was confirmed survives a power cut, for one fsync a batch. normal: it survives any kill of a process,
     and a power cut may take the newest second."""
+    session_s: float = 30.0
+    """A member of a group that neither polls nor commits for so long is taken for dead, and its partitions go to
+    others. A killed process on SQLite is noticed at once; on Kafka this is also how long that takes, and at least 6."""
     kafka: KafkaSettings = field(default_factory=KafkaSettings)
     """Used when `location` is a cluster."""
 
@@ -67,6 +75,8 @@ class LogSettings:
             )
         if not 1 <= self.partitions <= 10_000:
             raise ValueError(f"log partitions is {self.partitions}; it must be 1 to 10,000")
+        if self.session_s < 1:
+            raise ValueError(f"log session_s is {self.session_s}; it must be at least 1")
 
     @property
     def path(self) -> Path:

@@ -31,6 +31,7 @@ class SqliteSubscription:
         self._seat = Seat(database, group, stream, session_s)
         self._cursor = Cursor(stream, {})
         self._seen_version: int | None = None
+        self._closed = False
 
     def poll(self, timeout_s: float, max_records: int = 500) -> Sequence[Record]:
         return poll_until(lambda: self._step(max_records), timeout_s)
@@ -56,6 +57,9 @@ class SqliteSubscription:
         self._seen_version = None  # what this connection writes itself does not show in data_version
 
     def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
         try:
             self._lose(self._seat.leases())
             if self._cursor.positions:

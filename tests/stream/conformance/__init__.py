@@ -1,0 +1,1 @@
+"""What every event log must do, whichever it is: one suite over all that tests/stream/conftest.py lists."""
