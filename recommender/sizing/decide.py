@@ -1,0 +1,95 @@
+"""One slab of profiles in, its recommendations out. Pure: the same input gives the same bytes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.columns import Array, Columns
+from models.profile import PEAK_DAYS
+from models.reasons import Action, Reason
+from models.recommendation import RECOMMENDATION_FIELDS
+from recommender.sizing.bounds import Bounds, estimate_bounds
+from recommender.sizing.estimate import flag
+from recommender.sizing.limits import limit_targets, qos_change
+from recommender.sizing.outlook import expected_slack, overrun_risk
+from recommender.sizing.policy import Standing, apply_policy, since_ms
+from recommender.sizing.policy_columns import PolicyColumns
+from recommender.sizing.usage import DAY_MS, Usage, draw_usage
+
+
+def decide(profiles: Columns, previous: Columns | None, policy: PolicyColumns, at_ms: int | None = None) -> Columns:
+    """Recommendations for rows of the profile table, in their order.
+
+    previous: what was recommended for (some of) these workloads before; None: nothing.
+    at_ms:    the time decided for; None: the newest evidence among the rows.
+    A slab is decided at a time: 256 rows stay in the cache.
+    """
+    if at_ms is None:
+        at_ms = int(profiles["last_seen_ms"].max(initial=0))
+    usage = draw_usage(profiles, policy, at_ms)
+    standing = _standing(previous, profiles)
+    estimate = estimate_bounds(usage, policy)
+    bounds = apply_policy(estimate, usage, standing, policy)
+    limits = limit_targets(bounds, usage, policy)
+    action, reasons = _act(bounds, usage, policy)
+    reasons = reasons | qos_change(bounds, limits, usage) | _stale(usage, policy)
+    arrays = {
+        "computed_ms": np.full(len(usage), at_ms),
+        "evidence_from_ms": np.maximum(profiles["first_seen_ms"], usage.last_seen_ms - PEAK_DAYS * DAY_MS),
+        "evidence_to_ms": usage.last_seen_ms,
+        "confidence": np.minimum(usage.days / policy["history_days"], 1.0),
+        "action": action,
+        "reasons": reasons,
+        "request_now": usage.request,
+        "limit_now": usage.limit,
+        "estimate": estimate.target,
+        "target": bounds.target,
+        "target_since_ms": since_ms(bounds, usage, standing),
+        "lower": bounds.lower,
+        "upper": bounds.upper,
+        "limit_target": limits,
+        "usage_p50": usage.p50,
+        "usage_p95": usage.p95,
+        "usage_peak": usage.peak,
+        "expected_slack_ratio": expected_slack(bounds.target, usage),
+        "overrun_risk_ratio": overrun_risk(bounds.target, usage),
+    }
+    typed = {field.name: arrays[field.name].astype(field.dtype, copy=False) for field in RECOMMENDATION_FIELDS}
+    return Columns(RECOMMENDATION_FIELDS, profiles.workloads, typed)
+
+
+def _act(bounds: Bounds, usage: Usage, policy: PolicyColumns) -> tuple[Array, Array]:
+    """Action [n, 2] and reasons with those of the action added."""
+    target, request = bounds.target, usage.request
+    unknown, unsaid = np.isnan(request), np.isnan(target)
+    near = (np.abs(target - request) <= policy.both("hysteresis_ratio") * request) & (request >= bounds.lower)
+    inside = (request >= bounds.lower) & (request <= bounds.upper)
+    cases = [
+        (unsaid, Action.INSUFFICIENT, Reason(0)),
+        (unknown, Action.SET, Reason.NO_REQUEST_KNOWN),
+        (inside, Action.LEAVE, Reason.WITHIN_BOUNDS),
+        (near, Action.LEAVE, Reason.HYSTERESIS),
+        (request < bounds.lower, Action.RAISE, Reason(0)),
+    ]
+    conditions = [case[0] for case in cases]
+    action = np.select(conditions, [np.uint8(case[1]) for case in cases], np.uint8(Action.LOWER))
+    added = np.select(conditions, [np.uint64(case[2]) for case in cases], np.uint64(0))
+    return action, bounds.reasons | added
+
+
+def _stale(usage: Usage, policy: PolicyColumns) -> Array:
+    silent = usage.at_ms - usage.last_seen_ms > policy["stale_after_days"] * DAY_MS
+    return flag(silent, Reason.STALE)[:, None]
+
+
+def _standing(previous: Columns | None, profiles: Columns) -> Standing:
+    """The targets that stand, row by row of the profiles. A slab only ever grows, so mostly the rows are the same."""
+    if previous is not None and previous.workloads == profiles.workloads:
+        return Standing(previous["target"], previous["target_since_ms"])
+    target, since = np.full((len(profiles), 2), np.nan), np.zeros((len(profiles), 2), dtype=np.int64)
+    if previous is not None:
+        row_of = {workload: row for row, workload in enumerate(previous.workloads)}
+        pairs = [(row, row_of[workload]) for row, workload in enumerate(profiles.workloads) if workload in row_of]
+        here, there = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
+        target[here], since[here] = previous["target"][there], previous["target_since_ms"][there]
+    return Standing(target, since)

@@ -1,0 +1,149 @@
+"""Small estimators over columns, each one thought: a percentile, a peak, a margin, an OOM kill, growth, confidence.
+
+After Kubernetes VPA's tower of decorators (pkg/recommender/logic/estimator.go): every function takes an estimate and
+returns one, so a tower is their composition and its reasons add up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.columns import Array
+from models.reasons import Reason
+from recommender.sizing.usage import AGES, DAY_MS, Usage
+
+RECENT_DAYS = 3
+"""A peak older than this no longer moves VPA's target (half-life 24 h, P90 of peaks); ours is kept, and noted when it is
+a tenth above the newer ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """value: [n] cores or bytes, NaN where nothing was seen; reasons: [n] uint64 of models.reasons.Reason."""
+
+    value: Array
+    reasons: Array
+
+    def because(self, where: Array, value: Array, reason: Reason) -> Estimate:
+        """The other value, and the reason for it, where a condition holds."""
+        return Estimate(np.where(where, value, self.value), self.reasons | flag(where, reason))
+
+
+@dataclass(frozen=True, slots=True)
+class Widening:
+    """A bound's factor for d days of history: (1 + scale / (d + offset)) ^ exponent.
+
+    VPA's formula has no offset, so that its bounds are infinite or 0 without history; here they are bounded.
+    """
+
+    scale: float
+    offset: float
+    exponent: float
+
+    def factor(self, days: Array) -> Array:
+        factor: Array = (1.0 + self.scale / (days + self.offset)) ** self.exponent
+        return factor
+
+
+UPPER = Widening(scale=1.0, offset=0.25, exponent=1.0)
+"""no history x5, 1 h x4.43, 12 h x2.33, 1 d x1.8, 7 d x1.14: nothing is called waste before a day was seen."""
+LOWER = Widening(scale=0.02, offset=0.02, exponent=-2.0)
+"""no history x0.25, 1 h x0.57, 12 h x0.93, 1 d x0.96, 7 d x0.99: a shortage shows sooner than waste."""
+
+
+def flag(where: Array, reason: Reason) -> Array:
+    """The bit of a reason where a condition holds, as uint64."""
+    return np.where(where, np.uint64(reason), np.uint64(0))
+
+
+def cpu_percentile(usage: Usage, level: int) -> Estimate:
+    """CPU at one of policy's three percentiles (column of Usage.cpu_levels)."""
+    value = usage.cpu_levels[:, level]
+    return Estimate(value, flag(~np.isnan(value), Reason.PERCENTILE))
+
+
+def memory_peak(usage: Usage, overrun_days_ratio: Array) -> Estimate:
+    """The highest daily peak that policy does not allow to be exceeded.
+
+    With a ratio r and d days seen, the floor(r * d) highest peaks may be exceeded: 0.1 of 32 days are 3 days.
+    """
+    recent = np.fmax.reduce(usage.peaks[:RECENT_DAYS], axis=0)
+    estimate = Estimate(usage.highest, flag(usage.peak_days > 0, Reason.PEAK))
+    skipped = np.floor(overrun_days_ratio * usage.peak_days + 1e-9).astype(np.intp)
+    if skipped.any():
+        skipped = np.minimum(skipped, np.maximum(usage.peak_days - 1, 0))
+        falling = -np.sort(-usage.peaks, axis=0)  # NaN last
+        allowed = np.take_along_axis(falling, skipped[None, :], axis=0)[0]
+        estimate = estimate.because(skipped > 0, allowed, Reason.OVERRUN_ALLOWED)
+    kept = 0.9 * estimate.value > np.where(np.isnan(recent), 0.0, recent)
+    return estimate.because(kept, estimate.value, Reason.WEEKLY_PEAK)
+
+
+def with_margin(base: Estimate, ratio: Array) -> Estimate:
+    return Estimate(base.value * (1.0 + ratio), base.reasons | flag((ratio > 0) & ~np.isnan(base.value), Reason.MARGIN))
+
+
+def with_throttling(base: Estimate, usage: Usage, from_ratio: Array, max_raise: Array) -> Estimate:
+    """A workload that its limit stops in a share t of periods wanted more than was seen: t is added, up to a bound."""
+    raised = base.value * (1.0 + np.minimum(usage.throttled, max_raise))
+    return base.because((usage.throttled > from_ratio) & ~np.isnan(base.value), raised, Reason.THROTTLED)
+
+
+def with_growth(base: Estimate, usage: Usage, days: Array, max_ratio: Array) -> Estimate:
+    """Steady growth of daily peaks, carried on for some days; see `growth_per_day`."""
+    added = np.minimum(growth_per_day(usage.peaks, usage.highest) * days, max_ratio * base.value)
+    return base.because(added > 0, base.value + added, Reason.GROWING)
+
+
+def with_seen_at_kill(base: Estimate, usage: Usage, recent: Array) -> Estimate:
+    """At least the memory seen at an OOM kill: that much was too little."""
+    killed = recent & (usage.oom_peak > base.value)
+    return base.because(killed, usage.oom_peak, Reason.OOM_BUMP)
+
+
+def with_oom_bump(base: Estimate, usage: Usage, recent: Array, bump: tuple[Array, Array, Array]) -> Estimate:
+    """At least min(max(seen * (1 + ratio), seen + least), seen * (1 + most)) after an OOM kill; bump = (ratio, least, most).
+
+    `seen` is memory measured at the kill, never a size that was recommended, so a bump cannot feed on itself.
+    """
+    ratio, least, most = bump
+    seen = np.where(np.isnan(usage.oom_peak), usage.highest, usage.oom_peak)
+    bumped = np.minimum(np.maximum(seen * (1.0 + ratio), seen + least), seen * (1.0 + most))
+    return base.because(recent & (bumped > base.value), bumped, Reason.OOM_BUMP)
+
+
+def with_confidence(base: Estimate, usage: Usage, widening: Widening) -> Estimate:
+    return Estimate(base.value * widening.factor(usage.days), base.reasons)
+
+
+def recently_killed(usage: Usage, days: Array) -> Array:
+    """Whether the newest OOM kill is at most this old, [n]."""
+    recent: Array = (usage.last_oom_ms > 0) & (usage.at_ms - usage.last_oom_ms <= days * DAY_MS)
+    return recent
+
+
+MIN_GROWTH_DAYS = 4
+MIN_GROWTH_FIT = 0.8
+MIN_GROWTH_RATIO = 0.01
+
+
+def growth_per_day(peaks: Array, highest: Array) -> Array:
+    """Growth of daily peaks in bytes a day, [n], by least squares over finished days; 0 where nothing grows steadily.
+
+    peaks [PEAK_DAYS, n] by age and their highest [n]. The running day is left out, because its peak is yet to come.
+    Steady: at least 4 days, r^2 at least 0.8, and at least 1 % of the highest peak a day. A saw-tooth of restarts fits
+    no line.
+    """
+    finished = peaks[1:] / np.fmax(highest, 1.0)
+    seen = ~np.isnan(finished)
+    y, x = np.where(seen, finished, 0.0), -AGES[1:].astype(np.float64)
+    count, sum_x, sum_xx = np.stack((np.ones_like(x), x, x * x)) @ seen.astype(np.float64)
+    sum_y, sum_xy, sum_yy = y.sum(axis=0), x @ y, (y * y).sum(axis=0)
+    n = np.maximum(count, 1.0)
+    var_x, var_y, cov = sum_xx - sum_x**2 / n, sum_yy - sum_y**2 / n, sum_xy - sum_x * sum_y / n
+    slope = cov / np.where(var_x > 0, var_x, 1.0)
+    fit = cov * cov / np.where(var_x * var_y > 0, var_x * var_y, 1.0)
+    steady = (count >= MIN_GROWTH_DAYS) & (fit >= MIN_GROWTH_FIT) & (slope >= MIN_GROWTH_RATIO)
+    return np.where(steady, slope * highest, 0.0)
