@@ -37,17 +37,12 @@ class KafkaSettings:
     """Put before each stream's name, so that the topics of a shared cluster tell whose they are."""
     replication_factor: int = -1
     """Copies of each topic that is created; -1: three, or as many as there are brokers when those are fewer."""
-    session_timeout_s: float = 10.0
-    """A member of a group that is silent for so long is taken for dead: its partitions go to others, and what it had
-    begun to commit is undone. Less takes over sooner, more rides out longer stalls of a machine."""
 
     def __post_init__(self) -> None:
         if self.security_protocol.startswith("SASL") and not self.sasl_mechanism:
             raise ValueError(f"security_protocol {self.security_protocol} needs sasl_mechanism, such as SCRAM-SHA-512")
         if bool(self.ssl_certfile) != bool(self.ssl_keyfile):
             raise ValueError("ssl_certfile and ssl_keyfile go together: give both or neither")
-        if not 1 <= self.session_timeout_s <= 300:
-            raise ValueError(f"session_timeout_s is {self.session_timeout_s}; it must be 1 to 300 seconds")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,110 @@
+"""The streams as this process knows them: which topic, how many partitions, how large a message."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kafka import TopicPartition
+from kafka.admin import OffsetSpec
+
+from stream.contract import LogError, StreamSpec
+from stream.kafka_log.clients import Clients
+from stream.kafka_log.errors import translated
+from stream.kafka_log.topics import (
+    OVERHEAD_BYTES,
+    check_topic,
+    create_topics,
+    existing_partitions,
+    raise_bounds,
+    read_configs,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One stream in Kafka."""
+
+    stream: str
+    topic: str
+    partitions: int
+    max_message_bytes: int
+
+    def partition(self, number: int) -> TopicPartition:
+        return TopicPartition(self.topic, number)
+
+    def all_partitions(self) -> list[TopicPartition]:
+        return [self.partition(number) for number in range(self.partitions)]
+
+
+class Catalogue:
+    """Asks the brokers through one admin client, which is opened when first needed. Shared between threads."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+        self._layouts: dict[str, Layout] = {}
+        self._admin: Any = None
+        self._lock = threading.RLock()
+
+    def ensure(self, specs: Sequence[StreamSpec]) -> None:
+        topics = {self._topic(spec.name): spec for spec in specs}
+        with self._lock, translated(f"creating streams {', '.join(spec.name for spec in specs)}"):
+            admin = self._connected()
+            existing = existing_partitions(admin, list(topics))
+            self._accept(admin, {topic: topics[topic] for topic in existing})
+            if missing := {topic: spec for topic, spec in topics.items() if topic not in existing}:
+                create_topics(admin, missing, self._clients.settings.replication_factor)
+            for topic, spec in topics.items():
+                partitions = existing.get(topic, spec.partitions)
+                self._layouts[spec.name] = Layout(spec.name, topic, partitions, spec.max_message_bytes)
+
+    def layout(self, stream: str) -> Layout:
+        """Raises LogError when there is no such stream. Asks the brokers only for a stream it has not met."""
+        known = self._layouts.get(stream)
+        return known if known is not None else self._look_up(stream)
+
+    def offsets(self, stream: str) -> dict[int, tuple[int, int]]:
+        """Per partition, the first offset kept and the next to be written, those of open transactions included."""
+        layout = self.layout(stream)
+        with self._lock, translated(f"asking for the offsets of {stream}"):
+            first = self._offsets(layout, OffsetSpec.EARLIEST)
+            end = self._offsets(layout, OffsetSpec.LATEST)
+        return {number: (first[number], end[number]) for number in range(layout.partitions)}
+
+    def close(self) -> None:
+        with self._lock:
+            if self._admin is not None:
+                self._admin.close()
+                self._admin = None
+
+    def _offsets(self, layout: Layout, spec: OffsetSpec) -> dict[int, int]:
+        answer = self._connected().list_partition_offsets(dict.fromkeys(layout.all_partitions(), spec))
+        return {at.partition: found.offset for at, found in answer.items()}
+
+    def _accept(self, admin: Any, topics: Mapping[str, StreamSpec]) -> None:
+        if not topics:
+            return
+        configs = read_configs(admin, list(topics))
+        for topic, spec in topics.items():
+            check_topic(topic, spec, configs[topic])
+        raise_bounds(admin, topics, configs)
+
+    def _look_up(self, stream: str) -> Layout:
+        topic = self._topic(stream)
+        with self._lock, translated(f"looking up stream {stream}"):
+            admin = self._connected()
+            partitions = existing_partitions(admin, [topic]).get(topic)
+            if partitions is None:
+                raise LogError(f"stream {stream!r} does not exist; create it with EventLog.ensure")
+            bound = int(read_configs(admin, [topic])[topic]["max.message.bytes"]) - OVERHEAD_BYTES
+            return self._layouts.setdefault(stream, Layout(stream, topic, partitions, bound))
+
+    def _topic(self, stream: str) -> str:
+        return self._clients.settings.topic_prefix + stream
+
+    def _connected(self) -> Any:
+        if self._admin is None:
+            self._admin = self._clients.admin()
+        return self._admin

@@ -1,0 +1,92 @@
+"""kafka-python's clients, all with the same brokers, security and patience."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka.net.compat import KafkaNetClient
+
+from stream.kafka_log.errors import translated
+from stream.kafka_log.internals import close_client
+from stream.settings import LogSettings
+
+CONNECT_TIMEOUT_S = 10.0
+"""How long opening a client may take. A broker on the same continent answers in well under one second."""
+
+_OURS = ("topic_prefix", "replication_factor")
+_PATIENCE = {
+    "request_timeout_ms": 15_000,  # half of Kafka's default: a broker that stalls longer is as good as away
+    "reconnect_backoff_max_ms": 2_000,  # instead of 30 s: nodes are back in use seconds after a broker is
+}
+BATCH_BYTES = 512 << 10
+"""A partition has one batch in flight, so its size sets the throughput; topics take at least twice as much."""
+REQUEST_BYTES = 32 << 20
+_FETCH_BYTES = 2 << 20
+_FOREVER_MS = (1 << 31) - 1
+
+
+class Clients:
+    """Makes clients. Each is closed by who asked for it."""
+
+    def __init__(self, settings: LogSettings) -> None:
+        self.settings = settings.kafka
+        self.session_ms = int(settings.session_s * 1000)
+        self._location = settings.location
+        given = {name: value for name, value in asdict(settings.kafka).items() if name not in _OURS and value != ""}
+        self._config: dict[str, Any] = {"bootstrap_servers": list(settings.bootstrap), **given, **_PATIENCE}
+
+    def admin(self) -> Any:
+        return self._made(KafkaAdminClient, CONNECT_TIMEOUT_S)
+
+    def producer(self, connect_timeout_s: float = CONNECT_TIMEOUT_S, **options: Any) -> Any:
+        """Idempotent, acknowledged by all in-sync replicas. Nothing it holds expires by itself: one lost batch between
+        two that were written would turn the order of a partition around."""
+        return self._made(
+            KafkaProducer,
+            connect_timeout_s,
+            acks="all",
+            enable_idempotence=True,
+            compression_type=None,  # values are zstd frames already
+            linger_ms=5,
+            batch_size=BATCH_BYTES,
+            max_request_size=REQUEST_BYTES,
+            delivery_timeout_ms=_FOREVER_MS,
+            max_block_ms=int(max(connect_timeout_s, 0.1) * 1000),
+            allow_auto_create_topics=False,
+            metrics_enabled=False,
+            **options,
+        )
+
+    def consumer(self, **options: Any) -> Any:
+        """Sees what was committed, commits nothing by itself, starts at the oldest message where nothing else is said."""
+        return self._made(
+            KafkaConsumer,
+            CONNECT_TIMEOUT_S,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=_FETCH_BYTES,
+            allow_auto_create_topics=False,
+            metrics_enabled=False,
+            **options,
+        )
+
+    def _made(self, kind: Callable[..., Any], connect_timeout_s: float, **options: Any) -> Any:
+        """A constructor that fails leaves its connections and its thread behind, so they are kept at hand to be closed."""
+        inner: list[Any] = []
+
+        def net_client(**config: Any) -> Any:
+            inner.append(KafkaNetClient(**config))
+            return inner[-1]
+
+        timeout_ms = int(max(connect_timeout_s, 0.1) * 1000)
+        with translated(f"connecting to {self._location} with security_protocol {self.settings.security_protocol}"):
+            try:
+                return kind(kafka_client=net_client, bootstrap_timeout_ms=timeout_ms, **self._config, **options)
+            except BaseException:
+                for client in inner:
+                    close_client(client)
+                raise

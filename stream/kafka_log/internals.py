@@ -1,0 +1,70 @@
+"""What kafka-python 3.0 can do and has no public way for. The dependency is pinned below 3.1 because of this module."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from kafka.errors import KafkaTimeoutError
+from kafka.future import Future
+
+
+def await_step(producer: Any, result: Any, timeout_s: float) -> None:
+    """Wait for one step of a transaction, which the public methods do without an end while the broker is away."""
+    producer._sender.wakeup()
+    if not result.wait(timeout_ms=max(0.0, timeout_s) * 1000):
+        raise KafkaTimeoutError(f"no answer from the transaction coordinator in {timeout_s:.1f} s")
+
+
+def send_offsets(producer: Any, offsets: Any, group: Any) -> Any:
+    """The started step of `send_offsets_to_transaction`."""
+    return producer._transaction_manager.send_offsets_to_transaction(offsets, group)
+
+
+def begin_commit(producer: Any) -> Any:
+    """The started step of `commit_transaction`."""
+    return producer._transaction_manager.begin_commit()
+
+
+def begin_abort(producer: Any) -> Any:
+    """The started step of `abort_transaction`."""
+    return producer._transaction_manager.begin_abort()
+
+
+def cause_of(producer: Any, error: Exception) -> Exception:
+    """Why a transaction is in its error state; the error itself says only that it is."""
+    cause = producer._transaction_manager.last_error
+    return cause if isinstance(cause, Exception) else error
+
+
+def abandon(producer: Any, timeout_s: float = 1.0) -> None:
+    """Close without sending what is queued. `close(0)` would raise while anything is, and stay open."""
+    producer._sender.force_close()
+    try:
+        producer.close(timeout=timeout_s)
+    except KafkaTimeoutError:
+        producer._unregister_cleanup()  # its thread ends by itself when its request times out
+        producer._closed = True
+
+
+def close_client(client: Any) -> None:
+    """Close the connections and the I/O thread of a client whose constructor failed half-way."""
+    client.close()
+
+
+def complete(consumer: Any, future: Future) -> None:
+    """Resolve a future that a coroutine of the consumer's event loop waits for, from another thread."""
+    consumer._net.call_soon_threadsafe(lambda: future.success(None))
+
+
+def forget_ownership(assignor: Any) -> None:
+    """Let the next join claim no partition. kafka-python 3.0 claims what it owned before it was expelled, and without
+    a generation, so that the claim may win over the real owner's."""
+    assignor.member_assignment = None
+
+
+def daemon(name: str, target: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(name=name, target=target, daemon=True)
+    thread.start()
+    return thread

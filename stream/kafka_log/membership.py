@@ -1,0 +1,167 @@
+"""One member of a consumer group, whose rebalances happen in the thread that polls.
+
+kafka-python calls a rebalance listener in its I/O thread, where a restore that takes seconds would stop the heartbeats.
+So its poll runs in a helper thread, the listener there only waits, and the thread that called us does the work.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future as Work
+from typing import Any, NamedTuple
+
+from kafka import TopicPartition
+from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.future import Future
+
+from stream.contract import PartitionListener
+from stream.kafka_log.clients import Clients
+from stream.kafka_log.internals import complete, daemon, forget_ownership
+
+_MAX_POLL_INTERVAL_MS = 30_000  # the contract's
+_CLOSE_MS = 5_000
+
+
+class Membership:
+    """Owns the consumer. All methods are for one thread, which may call `group`, `landed` and `expel` from the listener."""
+
+    def __init__(self, clients: Clients, group: str, topic: str, listener: PartitionListener) -> None:
+        self._topic = topic
+        self._listener = listener
+        self._calls: queue.SimpleQueue[_Call | Work[Any]] = queue.SimpleQueue()
+        self._work: Work[Any] | None = None
+        self._failure: BaseException | None = None
+        self.owned: set[int] = set()
+        assignor = CooperativeStickyAssignor()
+        self._consumer = clients.consumer(
+            group_id=group,
+            partition_assignment_strategy=[assignor],
+            session_timeout_ms=clients.session_ms,
+            heartbeat_interval_ms=clients.session_ms // 4,
+            max_poll_interval_ms=max(_MAX_POLL_INTERVAL_MS, clients.session_ms),
+        )
+        self._consumer.subscribe([topic], listener=_Rebalance(self._calls, assignor))
+        self._worker = _Worker(f"kafka-poll-{group}")
+
+    def poll(self, timeout_ms: int, max_records: int) -> Mapping[Any, Sequence[Any]]:
+        """Records of owned partitions. Raises what the listener raised."""
+        batches = self._served(lambda: self._consumer.poll(timeout_ms=timeout_ms, max_records=max_records))
+        return {at: batch for at, batch in batches.items() if at.partition in self.owned}
+
+    def group(self) -> Any:
+        """The generation that a transaction is fenced by (KIP-447)."""
+        return self._consumer.group_metadata()
+
+    def landed(self, partition: int, token: str, timeout_s: float) -> bool:
+        """Whether the newest commit of `partition` carries `token`. Waits for open transactions to be decided."""
+        at = TopicPartition(self._topic, partition)
+        committed = self._consumer.committed(at, metadata=True, timeout_ms=int(timeout_s * 1000))
+        return committed is not None and committed.metadata == token
+
+    def expel(self) -> None:
+        """The group went on without this member: everything it owned is lost."""
+        self._lost(sorted(self.owned))
+
+    def close(self) -> None:
+        """Leave the group; what is still owned is revoked first."""
+        try:
+            self._served(lambda: self._consumer.close(autocommit=False, timeout_ms=_CLOSE_MS))
+        finally:
+            self._worker.close()
+
+    def _served(self, job: Callable[[], Any]) -> Any:
+        """Have `job` done by the helper, and do meanwhile what the listener is asked for. A job that was left when the
+        caller was interrupted is finished first, because it may hold records."""
+        work = self._work
+        if work is None:
+            self._work = work = self._worker.submit(job)
+            work.add_done_callback(self._calls.put)
+        while (call := self._calls.get()) is not work:
+            if isinstance(call, _Call):
+                self._answer(call)
+        self._work = None
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+        return work.result()
+
+    def _answer(self, call: _Call) -> None:
+        try:
+            call.handler(self, call.partitions)
+        except BaseException as error:  # raised again when the helper is done, or its thread would wait for ever
+            self._failure = self._failure or error
+        finally:
+            complete(self._consumer, call.done)
+
+    def _assigned(self, partitions: Sequence[int]) -> None:
+        self.owned.update(partitions)
+        for number, offset in self._listener.assigned(partitions).items():
+            self._consumer.seek(TopicPartition(self._topic, number), offset)
+
+    def _revoked(self, partitions: Sequence[int]) -> None:
+        if going := [number for number in partitions if number in self.owned]:
+            try:
+                self._listener.revoked(going)
+            finally:
+                self.owned.difference_update(going)
+
+    def _lost(self, partitions: Sequence[int]) -> None:
+        if gone := [number for number in partitions if number in self.owned]:
+            self.owned.difference_update(gone)
+            self._listener.lost(gone)
+
+
+class _Call(NamedTuple):
+    handler: Callable[[Membership, Sequence[int]], None]
+    partitions: Sequence[int]
+    done: Future
+
+
+class _Rebalance(AsyncConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python has no types
+    """Runs in the I/O thread, where it asks and waits; heartbeats go on meanwhile."""
+
+    def __init__(self, calls: queue.SimpleQueue[Any], assignor: Any) -> None:
+        self._calls = calls
+        self._assignor = assignor
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        await self._ask(Membership._assigned, assigned)
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        await self._ask(Membership._revoked, revoked)
+
+    async def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
+        forget_ownership(self._assignor)
+        await self._ask(Membership._lost, lost)
+
+    async def _ask(self, handler: Callable[[Membership, Sequence[int]], None], at: Iterable[TopicPartition]) -> None:
+        call = _Call(handler, sorted(place.partition for place in at), Future())
+        self._calls.put(call)
+        await call.done
+
+
+class _Worker:
+    """A thread for one job at a time. A daemon, so that a broker that is away does not keep the process alive."""
+
+    def __init__(self, name: str) -> None:
+        self._jobs: queue.SimpleQueue[tuple[Work[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
+        self._thread = daemon(name, self._run)
+
+    def submit(self, job: Callable[[], Any]) -> Work[Any]:
+        work: Work[Any] = Work()
+        self._jobs.put((work, job))
+        return work
+
+    def close(self) -> None:
+        self._jobs.put(None)
+        self._thread.join(timeout=1.0)
+
+    def _run(self) -> None:
+        while (item := self._jobs.get()) is not None:
+            work, job = item
+            try:
+                work.set_result(job())
+            except BaseException as error:  # the caller's to raise, whatever it is
+                work.set_exception(error)
