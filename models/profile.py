@@ -84,7 +84,8 @@ PROFILE_FIELDS: tuple[Field, ...] = (
         "signal_mean", "float32", (_S,), "decayed mean per CPU signal, half-life 24 h: signal_sum/signal_weight", _NAN
     ),
     Field("signal_peak", "float32", (_S,), "highest value ever seen per CPU signal", _NAN),
-    Field("signal_last", "float64", (_S,), "newest value per CPU signal", _NAN),
+    Field("signal_last", "float64", (_S,), "newest value per CPU signal; none after an hour without a value", _NAN),
+    Field("hour_signals", "uint32", (), "bit s: CPU signal s had a value in the running hour"),
     Field("oom_kills", "int64", (), "OOM kills counted"),
     Field("last_oom_ms", "int64", (), "time of the newest OOM kill; 0 for none"),
     Field(

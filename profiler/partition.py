@@ -1,0 +1,103 @@
+"""One partition of telemetry and its profiles: messages in, slabs and cover out. No I/O, no clock."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.metrics import Meter
+from profiler import signals
+from profiler.absorb import absorb
+from profiler.decay import DAY_MS
+from profiler.profiles import SLAB, Profiles
+from profiler.rows import gather
+from profiler.settings import ProfilerSettings
+from profiler.slabs import Cover, Restored, cover_message, slab_message
+from stream.contract import Message, Record
+from stream.dead_letters import BadMessageError, Reason
+from stream.telemetry_decoder import ANCIENT_MS, FUTURE_MS, TelemetryFrame, decode_telemetry
+
+_DELAY_DAYS = 2
+"""A row is freed this much later than its workload counts as forgotten: telemetry that a producer buffered while the
+log was away must find the row as it would have been without the delay."""
+
+
+class Partition:
+    """Profiles of one partition, what was taken of each producer, and messages that wait to be absorbed together."""
+
+    def __init__(self, number: int, restored: Restored, settings: ProfilerSettings, meter: Meter) -> None:
+        self._number = number
+        self._settings = settings
+        self._meter = meter
+        self._sequences = restored.sequences
+        self._covered = restored.next_offset
+        self._waiting: list[tuple[Record, TelemetryFrame]] = []
+        self._waiting_rows = 0
+        self.profiles: Profiles = restored.profiles
+        self.rejected: list[tuple[Record, BadMessageError]] = restored.bad
+        """Messages of which rows were left out, for the dead letters; whoever takes them empties the list."""
+
+    def take(self, record: Record, now_ms: int) -> None:
+        """Take a telemetry message in. Raises BadMessageError when it cannot be used at all.
+
+        Rows are held against the time at which their message was written, so that a later reading decides the same;
+        `now_ms` only guards against messages that claim to be written at another time than now.
+        GPU rows are counted and left out: profiles describe CPU and memory."""
+        written_ms = _written(record, now_ms)
+        producer, sequence = self._sequences.check(record)
+        frame = decode_telemetry(record, written_ms)
+        self._sequences.take(producer, sequence, written_ms)
+        self.rejected.extend((record, error) for error in frame.errors())
+        self._meter.count("sizewise_profiler_rows_total", len(frame))
+        if frame.kind == "cpu" and len(frame):
+            self._waiting.append((record, frame))
+            self._waiting_rows += len(frame)
+            if self._waiting_rows >= self._settings.batch_rows:
+                self.settle()
+
+    def settle(self) -> None:
+        """Absorb what waits."""
+        if not self._waiting:
+            return
+        waiting, self._waiting, self._waiting_rows = self._waiting, [], 0
+        rows = gather([frame for _, frame in waiting], self.profiles.slots_of)
+        late = absorb(self.profiles, rows, self._settings.forget_after_days)
+        for message, count in zip(*np.unique(rows.message[late], return_counts=True), strict=True):
+            error = BadMessageError(Reason.LATE, f"{count} rows are over an hour older than their workload's newest")
+            self.rejected.append((waiting[message][0], error))
+        self._meter.count("sizewise_profiler_samples_total", rows.samples())
+
+    def checkpoint(self, next_offset: int, time_ms: int) -> list[Message]:
+        """The slabs that changed and the cover; nothing when no telemetry came since the last one."""
+        self.settle()
+        if next_offset == self._covered:
+            return []
+        self._forget()
+        messages = []
+        for index in self.profiles.take_dirty():
+            signals.write_means(self.profiles, slice(index * SLAB, min((index + 1) * SLAB, len(self.profiles.names))))
+            messages.append(slab_message(self.profiles, index, self._number, time_ms))
+        cover = Cover(next_offset, self._sequences.snapshot())
+        self._covered = next_offset
+        return [*messages, cover_message(cover, self._number, time_ms)]
+
+    def _forget(self) -> None:
+        """Free rows that the next message of their workload would clear anyway, a bounded number at a time."""
+        last_seen = self.profiles["last_seen_ms"][: len(self.profiles.names)]
+        if not len(last_seen):
+            return
+        oldest = int(last_seen.max()) - (self._settings.forget_after_days + _DELAY_DAYS) * DAY_MS
+        gone = np.flatnonzero((last_seen < oldest) & (last_seen > 0))
+        if len(gone):
+            self.profiles.forget(gone[: self._settings.max_forget_per_commit])
+        self._sequences.forget_before(oldest)
+
+
+def _written(record: Record, now_ms: int) -> int:
+    """When the message was written. Raises BadMessageError when that is a time at which it cannot have been."""
+    if not record.time_ms:
+        return now_ms
+    if record.time_ms > now_ms + FUTURE_MS:
+        raise BadMessageError(Reason.FUTURE, f"written at {record.time_ms} ms; it is {now_ms} ms now")
+    if record.time_ms < now_ms - ANCIENT_MS:
+        raise BadMessageError(Reason.ANCIENT, f"written at {record.time_ms} ms; it is {now_ms} ms now")
+    return record.time_ms
