@@ -12,7 +12,7 @@ from typing import get_args
 import numpy as np
 
 from models.columns import Array
-from recommender.settings import LimitsPolicy, PolicyOverride, SizingPolicy
+from recommender.sizing.settings import LimitsPolicy, PolicyOverride, SizingPolicy
 
 LIMITS: tuple[str, ...] = get_args(LimitsPolicy)
 """A limits policy as a number is its place here."""
