@@ -175,9 +175,8 @@ def _bad_ids(labels: Mapping[str, Labels]) -> NDArray[np.bool_]:
     workload = labels["workload"]
     bad = np.array([name.count("/") != 4 or name[0] == "/" for name in workload.names], dtype=np.bool_)[workload.codes]
     for column in labels.values():
-        too_long = [len(name) > MAX_ID_BYTES or len(name.encode()) > MAX_ID_BYTES for name in column.names]
-        if any(too_long):
-            bad |= np.array(too_long)[column.codes]
+        if max(map(len, column.names), default=0) > MAX_ID_BYTES // 4:  # a character has four bytes at most
+            bad |= np.array([len(name.encode()) > MAX_ID_BYTES for name in column.names])[column.codes]
     return bad
 
 
