@@ -1,0 +1,292 @@
+"""Workloads that are cgroups: containers, job steps, units. Finds, names, reads and describes each."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from collector.host import requests
+from collector.host.cgroup import Cgroup, Counters, LimitMemo, Limits, Sample, open_cgroup
+from collector.host.files import KeptFiles, read_if_there
+from collector.host.found import Found, KubeContainer, PlainContainer, SlurmStep
+from collector.host.layout import Layout
+from collector.host.naming import Named, Namer, processes_in
+from collector.host.network import Namespaces
+from collector.host.oom import ParentOoms
+from collector.host.recognise import recognise
+from collector.host.rows import Rows, Sizes, row_values
+from collector.host.tree import CgroupTree
+from collector.host.weights import WeightFormula
+from collector.source import Moment
+from models.events import EventKind, WorkloadEvent
+from models.inventory import Allocation
+
+_NAME_WAIT_MS = 60_000
+"""How long a container without a name is waited for; its link in /var/log/containers comes within a second or two.
+Nothing is lost meanwhile: its first row covers the wait."""
+_NAME_RETRY_MS = 2_000
+_NO_NAME: dict[type[Found], str] = {
+    KubeContainer: "containers of pods go by their ids: mount the node's /var/log and /run/containerd (or "
+    "/run/containers) read-only into the collector",
+    SlurmStep: "job steps go by their ids: run the collector as root, so that it may read the environment of a job",
+    PlainContainer: "containers go by their ids: mount the node's /var/lib/docker or /var/lib/containers read-only",
+}
+
+
+class Baseline(msgspec.Struct, array_like=True):
+    """What is remembered of a cgroup over a restart of the collector. `inode` tells a cgroup made anew."""
+
+    inode: int
+    steady_ms: int
+    counters: tuple[int | None, ...]
+    workload: str
+    instance: str
+
+
+@dataclass(slots=True)
+class Tracked:
+    """One cgroup that is a workload instance."""
+
+    path: str
+    inode: int
+    found: Found
+    cgroup: Cgroup
+    seen_ms: int
+    named: Named | None = None
+    workload: str = ""
+    next_name_ms: int = 0
+    pids: list[int] = field(default_factory=list)
+    namespace: str | None = None
+    limits: Limits = field(default_factory=Limits)
+    sizes: Sizes = field(default_factory=Sizes)
+    before: Counters | None = None
+    before_ms: int = 0
+    kills: int = 0
+    """OOM kills it has shown since it was first read."""
+
+
+class CgroupWorkloads:
+    """All workloads of one node that have a cgroup of their own."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        namer: Namer,
+        files: KeptFiles,
+        proc: str,
+        limits_interval_ms: int,
+        stacked: Container[bytes],
+    ) -> None:
+        self._layout, self._namer, self._files, self._proc, self._stacked = layout, namer, files, proc, stacked
+        self._limits_interval_ms = limits_interval_ms
+        self._main = layout.main
+        self._tree = CgroupTree(self._main, recognise) if self._main else None
+        self.networks = Namespaces(proc, files)
+        self.formula = WeightFormula(layout)
+        self._ooms = ParentOoms(layout)
+        self._tracked: dict[str, Tracked] = {}
+        self._remembered: dict[str, Baseline] | None = None
+        self._next_limits_ms = 0
+        self._walked = False
+        self._node = ""
+
+    def __len__(self) -> int:
+        return len(self._tracked)
+
+    def __contains__(self, path: str) -> bool:
+        """Whether a process in this cgroup is counted here: the cgroup or one above it is a workload."""
+        while path and path != "/":
+            if path in self._tracked:
+                return True
+            path = path.rpartition("/")[0]
+        return False
+
+    def read(self, now: Moment, node: str, rows: Rows, memory_bytes: int, cores: float) -> list[WorkloadEvent]:
+        """Add a row for every instance that was read before; returns what started, ended or was OOM-killed."""
+        self._node = node
+        events = list(self._find(now))
+        if now.steady_ms >= self._next_limits_ms:
+            self._read_limits(memory_bytes, cores)
+            self._next_limits_ms = now.steady_ms + self._limits_interval_ms
+        self.networks.start_round()
+        for tracked in list(self._tracked.values()):
+            if tracked.named is None or (not tracked.named.certain and now.steady_ms >= tracked.next_name_ms):
+                self._try_name(tracked, now)
+            if tracked.named is not None and not tracked.named.skip:
+                events += self._read_one(tracked, now, rows)
+        self._remembered = None
+        return events
+
+    def allocations(self) -> Iterator[Allocation]:
+        """What each instance was promised."""
+        for tracked in self._tracked.values():
+            if tracked.named is not None and not tracked.named.skip:
+                memory = tracked.sizes.memory_request
+                yield Allocation(tracked.workload, tracked.named.instance, tracked.sizes.cpu_request, memory)
+
+    def tracked(self) -> list[Tracked]:
+        return list(self._tracked.values())
+
+    def nameless(self) -> str:
+        """Why some instances go by their ids, and the mend; empty when all have names."""
+        kinds = {type(t.found) for t in self._tracked.values() if t.named and not t.named.certain and not t.named.skip}
+        return "; ".join(sentence for kind, sentence in _NO_NAME.items() if kind in kinds)
+
+    def baselines(self) -> dict[str, Baseline]:
+        """By path, what a restarted collector goes on from."""
+        return {
+            path: Baseline(t.inode, t.before_ms, tuple(t.before), t.workload, t.named.instance)
+            for path, t in self._tracked.items()
+            if t.before is not None and t.named is not None
+        }
+
+    def remember(self, baselines: Mapping[str, Baseline]) -> None:
+        """Go on from an earlier collector's `baselines`. Call before the first read."""
+        self._remembered = dict(baselines)
+
+    def close(self) -> None:
+        for tracked in self._tracked.values():
+            tracked.cgroup.close()
+        self.networks.keep(set())
+        self._tracked.clear()
+
+    def _find(self, now: Moment) -> Iterator[WorkloadEvent]:
+        if self._tree is None:
+            return
+        found, changed = self._tree.walk()
+        if not changed and self._walked:
+            return
+        first, self._walked = not self._walked, True
+        for path, tracked in list(self._tracked.items()):
+            if path not in found or found[path][0] != tracked.inode:
+                yield from self._lose(tracked, now)
+        for path, (inode, workload) in found.items():
+            if path not in self._tracked:
+                yield from self._gain(path, inode, workload, now, first=first)
+        if first:
+            yield from self._ended_meanwhile(found, now)
+        self.networks.keep({t.namespace for t in self._tracked.values() if t.namespace is not None})
+
+    def _gain(self, path: str, inode: int, found: Found, now: Moment, *, first: bool) -> Iterator[WorkloadEvent]:
+        cgroup = open_cgroup(self._layout, path, self._files, self._stacked)
+        tracked = Tracked(path, inode, found, cgroup, now.steady_ms)
+        self._tracked[path] = tracked
+        self._try_name(tracked, now)
+        tracked.limits = cgroup.limits(LimitMemo())
+        if isinstance(found, KubeContainer | SlurmStep):
+            self._ooms.watch(path)
+        remembered = (self._remembered or {}).get(path)
+        if remembered is not None and remembered.inode == inode:
+            tracked.before, tracked.before_ms = Counters(*remembered.counters), remembered.steady_ms
+        elif (not first or self._remembered is not None) and tracked.named and not tracked.named.skip:
+            yield self._event("started", tracked, now)
+
+    def _lose(self, tracked: Tracked, now: Moment) -> Iterator[WorkloadEvent]:
+        del self._tracked[tracked.path]
+        tracked.cgroup.close()
+        if self._tree is not None:
+            self._tree.forget(tracked.path)
+        if tracked.named is None or tracked.named.skip:
+            return
+        killed = self._ooms.unexplained(tracked.path, tracked.kills, self._kills_beside(tracked.path))
+        if killed:
+            yield self._event("oom-killed", tracked, now, {"kills": str(killed), "seen_in": "parent cgroup"})
+        yield self._event("ended", tracked, now)
+
+    def _kills_beside(self, path: str) -> int:
+        """OOM kills that the siblings of a cgroup have shown."""
+        parent = path.rpartition("/")[0]
+        return sum(t.kills for t in self._tracked.values() if t.path.rpartition("/")[0] == parent)
+
+    def _ended_meanwhile(self, found: Mapping[str, tuple[int, Found]], now: Moment) -> Iterator[WorkloadEvent]:
+        """What an earlier collector had seen and is gone now."""
+        for path, known in (self._remembered or {}).items():
+            if path not in found or found[path][0] != known.inode:
+                yield WorkloadEvent("ended", known.workload, known.instance, self._node, now.wall_ms)
+
+    def _try_name(self, tracked: Tracked, now: Moment) -> None:
+        tracked.next_name_ms = now.steady_ms + _NAME_RETRY_MS
+        tracked.pids = processes_in(f"{self._main}{tracked.path}")
+        named = self._namer.name(tracked.found, tracked.path, tracked.pids)
+        waiting = now.steady_ms - tracked.seen_ms < _NAME_WAIT_MS
+        if not named.certain and (waiting or tracked.named is not None):
+            return
+        if not named.certain and self._is_sandbox(tracked):
+            named = Named(named.name, named.instance, skip=True)
+        tracked.named, tracked.workload = named, str(named.name)
+        tracked.next_name_ms = now.steady_ms + _NAME_WAIT_MS
+        if isinstance(tracked.found, KubeContainer | PlainContainer):
+            tracked.namespace = self.networks.of(tracked.pids)
+
+    def _is_sandbox(self, tracked: Tracked) -> bool:
+        """A container without a name in a pod whose other containers have names holds the pod's namespaces."""
+        if not isinstance(tracked.found, KubeContainer):
+            return False
+        uid = tracked.found.pod_uid
+        return any(
+            other.named is not None and other.named.certain
+            for other in self._tracked.values()
+            if isinstance(other.found, KubeContainer) and other.found.pod_uid == uid
+        )
+
+    def _read_one(self, tracked: Tracked, now: Moment, rows: Rows) -> Iterator[WorkloadEvent]:
+        try:
+            sample = tracked.cgroup.read()
+        except OSError:
+            yield from self._lose(tracked, now)
+            return
+        if tracked.namespace is not None:
+            received, sent = self.networks.traffic(tracked.namespace)
+            if received is not None:
+                counters = sample.counters._replace(net_received=received, net_sent=sent)
+                sample = Sample(counters, sample.working_set, sample.rss)
+        before, span_ms = tracked.before, now.steady_ms - tracked.before_ms
+        if before is not None and span_ms > 0 and tracked.named is not None:
+            values = row_values(before, sample, span_ms, tracked.sizes)
+            rows.add(tracked.workload, tracked.named.instance, span_ms, values)
+            if values[-1]:
+                tracked.kills += int(values[-1])
+                yield self._event("oom-killed", tracked, now, {"kills": str(int(values[-1]))})
+        tracked.before, tracked.before_ms = sample.counters, now.steady_ms
+
+    def _read_limits(self, memory_bytes: int, cores: float) -> None:
+        memo = LimitMemo()
+        for tracked in self._tracked.values():
+            tracked.limits = tracked.cgroup.limits(memo)
+        pods = [t for t in self._tracked.values() if isinstance(t.found, KubeContainer)]
+        self.formula.look(((t.path, t.limits.weight) for t in pods), cores)
+        for tracked in self._tracked.values():
+            tracked.sizes = self._sizes(tracked, memory_bytes)
+
+    def _sizes(self, tracked: Tracked, memory_bytes: int) -> Sizes:
+        limits, named, found = tracked.limits, tracked.named, tracked.found
+        if isinstance(found, KubeContainer):
+            cpu, memory = self._kube_requests(found, tracked, memory_bytes)
+        elif isinstance(found, SlurmStep) and named is not None:
+            cpu, memory = named.cpu_request, named.memory_request or limits.memory_bytes
+        else:
+            cpu = memory = None
+        return Sizes(cpu, limits.cpu_cores, memory, limits.memory_bytes)
+
+    def _kube_requests(
+        self, found: KubeContainer, tracked: Tracked, memory_bytes: int
+    ) -> tuple[float | None, int | None]:
+        limits = tracked.limits
+        adjustment = None
+        for pid in tracked.pids[:1]:
+            text = read_if_there(f"{self._proc}/{pid}/oom_score_adj")
+            adjustment = int(text) if text else None
+        memory = requests.memory_request(found.qos, limits.memory_bytes, adjustment, memory_bytes)
+        if found.qos == "guaranteed":
+            return limits.cpu_cores, memory
+        if limits.shares is not None:
+            return requests.shares_to_cores(limits.shares), memory
+        return requests.weight_to_cores(limits.weight, self.formula.value), memory
+
+    def _event(
+        self, kind: EventKind, tracked: Tracked, now: Moment, details: dict[str, str] | None = None
+    ) -> WorkloadEvent:
+        instance = tracked.named.instance if tracked.named else tracked.path
+        return WorkloadEvent(kind, tracked.workload, instance, self._node, now.wall_ms, details or {})

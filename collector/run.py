@@ -1,0 +1,151 @@
+"""The collector's ways to run, each until told to stop: into the log, into a recording, or both."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from collector.host.files import raise_descriptor_limit
+from collector.host.source import HostSource
+from collector.outbox import Outbox
+from collector.recording import Recording, RecordingSink
+from collector.replay import Pace, Replay
+from collector.sender import Sender
+from collector.service import Collector, OutboxSink, Sink, Tee, moment
+from collector.settings import CollectorSettings
+from collector.source import Source
+from models.metrics import Meter
+from stream.contract import EventLog, LogUnavailableError, Writer
+from stream.streams import TELEMETRY
+
+_LOGGER = logging.getLogger(__name__)
+
+OpenLog = Callable[[], EventLog]
+"""Opens the log and makes sure its streams exist; raises LogUnavailableError when it cannot be reached now. Called
+until it succeeds once. The caller closes what it opened."""
+
+
+class LogLink:
+    """The log as the collector needs it: opened when it can be, its number of partitions remembered in the outbox."""
+
+    def __init__(self, open_log: OpenLog, outbox: Outbox) -> None:
+        self._open_log, self._outbox = open_log, outbox
+        self._lock = threading.Lock()
+        self._log: EventLog | None = None
+
+    def writer(self) -> Writer:
+        """A new writer. Raises LogError when the log cannot be reached."""
+        with self._lock:
+            if self._log is None:
+                self._log = self._open_log()
+                self._outbox.set_fact("partitions", str(self._log.partitions(TELEMETRY)))
+            return self._log.writer()
+
+    def partitions(self) -> int | None:
+        """Partitions of the telemetry stream when the log was last reached; None: it never was."""
+        known = self._outbox.fact("partitions")
+        return None if known is None else int(known)
+
+    def reach(self, settings: CollectorSettings, stop: threading.Event) -> int | None:
+        """Wait for the log if it was never reached before: without the number of partitions no row has an address.
+        None when stopped meanwhile."""
+        pause_s = settings.send_backoff_s
+        while (known := self.partitions()) is None and not stop.is_set():
+            try:
+                self.writer().close()
+            except LogUnavailableError as error:
+                _LOGGER.warning("nothing is collected until the log is reached for the first time: %s", error)
+                stop.wait(pause_s)
+                pause_s = min(pause_s * 2, settings.send_backoff_max_s)
+        return known
+
+
+def collect(
+    open_log: OpenLog,
+    settings: CollectorSettings,
+    meter: Meter,
+    stop: threading.Event,
+    *,
+    recording: Path | None = None,
+    sources: Sequence[Source] | None = None,
+) -> None:
+    """Collect into the log until stopped; `recording` gets a copy. `sources` None: this host.
+
+    Raises OutboxError, RecordingError, SourceError at the start; LogError when the log refuses for good.
+    """
+    raise_descriptor_limit()
+    with ExitStack() as stack:
+        outbox = stack.enter_context(Outbox(Path(settings.outbox), settings.outbox_max_bytes, meter))
+        link = LogLink(open_log, outbox)
+        if link.reach(settings, stop) is None:
+            return
+        sink: Sink = OutboxSink(outbox, lambda: link.partitions() or 1)
+        if recording is not None:
+            sink = Tee(sink, stack.enter_context(RecordingSink(recording)))
+        collector = Collector(sources or [HostSource(settings)], sink, settings, meter, wait=stop.wait)
+        collector.restore(outbox.state)
+        with sending(outbox, link, settings, meter):
+            collector.run(stop)
+
+
+def record(
+    file: Path,
+    settings: CollectorSettings,
+    meter: Meter,
+    stop: threading.Event,
+    *,
+    sources: Sequence[Source] | None = None,
+) -> None:
+    """Collect into a recording alone until stopped. Raises RecordingError, SourceError."""
+    raise_descriptor_limit()
+    with RecordingSink(file) as sink:
+        Collector(sources or [HostSource(settings)], sink, settings, meter, wait=stop.wait).run(stop)
+
+
+def replay(
+    file: Path,
+    open_log: OpenLog,
+    settings: CollectorSettings,
+    meter: Meter,
+    stop: threading.Event,
+    *,
+    pace: Pace = Pace(),  # noqa: B008  # frozen: sharing it is safe
+    producer: str | None = None,
+) -> bool:
+    """Play a recording into the log. True when all of it is in the log; False when stopped before.
+
+    `producer` names the producer of a new outbox, for messages that are the same in every run.
+    Raises RecordingError, OutboxError, LogError.
+    """
+    with ExitStack() as stack:
+        recording = stack.enter_context(Recording(file))
+        outbox = stack.enter_context(Outbox(Path(settings.outbox), settings.outbox_max_bytes, meter, producer))
+        link = LogLink(open_log, outbox)
+        partitions = link.reach(settings, stop)
+        if partitions is None:
+            return False
+        player = Replay(recording, outbox, partitions, pace, settings.outbox_max_bytes, moment)
+        with sending(outbox, link, settings, meter):
+            done = player.run(stop)
+            while done and len(outbox) and not stop.wait(0.05):
+                pass
+        return done and len(outbox) == 0
+
+
+class sending(ExitStack):  # noqa: N801  # used as a context manager, like contextlib's own
+    """A sender in a thread for as long as the block runs; at its end what is left is sent."""
+
+    def __init__(self, outbox: Outbox, link: LogLink, settings: CollectorSettings, meter: Meter) -> None:
+        super().__init__()
+        self._stop = threading.Event()
+        sender = Sender(outbox, link.writer, settings, meter, wait=self._stop.wait)
+        self._thread = threading.Thread(target=sender.run, args=(self._stop,), name="sender")
+
+    def __enter__(self) -> sending:
+        self._thread.start()
+        self.callback(self._thread.join)
+        self.callback(self._stop.set)
+        return self
