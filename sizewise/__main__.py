@@ -68,8 +68,9 @@ def cli(debug: bool) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """The console script. Every expected failure is one line on standard error and an exit code of `sizewise.exits`."""
-    words = sys.argv[1:] if arguments is None else arguments
-    debug = "--debug" in words
+    given = sys.argv[1:] if arguments is None else arguments
+    words = [word for word in given if word != "--debug"]  # wherever it stands
+    debug = len(words) < len(given)
     try:
         code = cli.main(words, prog_name="sizewise", standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt):
@@ -86,6 +87,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _say(error: Exception) -> int:
     """Print an error as its kind deserves; returns the exit code."""
+    if isinstance(error, click.UsageError):
+        path = error.ctx.command_path if error.ctx else "sizewise"
+        Exit(f"{error.format_message().replace(chr(10), ' ')} (`{path} --help` shows how)").show()
+        return USAGE
     if isinstance(error, click.ClickException):
         error.show()
         return error.exit_code

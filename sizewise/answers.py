@@ -15,8 +15,9 @@ from models.metrics import NullMeter
 from recommender.api.listing import WorkloadQuery, workload_page
 from recommender.view import View
 from recommender.view_follow import Follower
+from recommender.view_query import QueryError
 from recommender.view_settings import ViewSettings
-from sizewise.exits import FAILED, UNAVAILABLE, Exit
+from sizewise.exits import FAILED, UNAVAILABLE, USAGE, Exit
 from stream.contract import EventLog
 
 Page = dict[str, Any]
@@ -34,7 +35,7 @@ class ApiAnswers:
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
         if not self._url.startswith(("http://", "https://")):
-            raise Exit(f"--url is {url!r}; it begins with http:// or https://, such as http://127.0.0.1:8080", FAILED)
+            raise Exit(f"--url is {url!r}; it begins with http:// or https://, such as http://127.0.0.1:8080", USAGE)
 
     def page(self, query: Mapping[str, Any]) -> Page:
         url = f"{self._url}/v1/workloads?{urlencode(query)}"
@@ -65,7 +66,10 @@ class LogAnswers:
             if "log" in self._view.missing and "away" in self._view.missing["log"]:
                 raise Exit(self._view.missing["log"], UNAVAILABLE)
             time.sleep(0.02)
-        return workload_page(self._view.snapshot, WorkloadQuery(**query))
+        try:
+            return workload_page(self._view.snapshot, WorkloadQuery(**query))
+        except QueryError as error:
+            raise Exit(str(error), USAGE) from error
 
     def close(self) -> None:
         self._stop.set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 import click
@@ -36,8 +37,6 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does; an unknown name is answered with the nearest."""
-        from difflib import get_close_matches
-
         if args and args[0] not in self._at and not args[0].startswith("-"):
             close = get_close_matches(args[0], self._at, n=1)
             hint = f"Did you mean {close[0]!r}?" if close else f"There are {', '.join(self._at)}."

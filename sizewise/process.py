@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from models.metrics import Meter
 from sizewise.metrics import PrometheusMeter
 from sizewise.process_settings import ProcessSettings
 from sizewise.settings import Settings
 from sizewise.supervise import Stage, supervise
-from stream.contract import EventLog, LogUnavailableError
+from stream.contract import EventLog, LogError, LogUnavailableError
 from stream.open import open_log
 from stream.settings import SQLITE, LogSettings
 from stream.streams import stream_specs
@@ -42,30 +41,66 @@ def stop_event() -> threading.Event:
     return stop
 
 
-@contextmanager
-def opened(settings: LogSettings) -> Iterator[EventLog]:
-    """The log with its streams made."""
+def open_with_streams(settings: LogSettings) -> EventLog:
+    """The log, with every stream made."""
     if settings.location.startswith(SQLITE):
         settings.path.parent.mkdir(parents=True, exist_ok=True)
     log = open_log(settings)
     try:
         log.ensure(stream_specs(settings.partitions))
+    except LogError:
+        log.close()
+        raise
+    return log
+
+
+@contextmanager
+def opened(settings: LogSettings) -> Iterator[EventLog]:
+    """The log for the length of a block."""
+    log = open_with_streams(settings)
+    try:
         yield log
     finally:
         log.close()
 
 
-def run_role(name: str, settings: Settings, run: Callable[[EventLog, Meter, threading.Event], None]) -> None:
-    """Run one role until a signal. A log that is away is waited for; any other error ends the process."""
+class LazyLog:
+    """The log, opened when it is first called for, from any thread; each call tries again while it is away."""
+
+    def __init__(self, settings: LogSettings) -> None:
+        self._settings, self._lock = settings, threading.Lock()
+        self._log: EventLog | None = None
+
+    def __call__(self) -> EventLog:
+        with self._lock:
+            self._log = self._log or open_with_streams(self._settings)
+            return self._log
+
+    def __enter__(self) -> LazyLog:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._log is not None:
+            self._log.close()
+
+
+def start_role(settings: Settings) -> tuple[PrometheusMeter, threading.Event]:
+    """Logging, metrics and signals of a process with one role."""
     process: ProcessSettings = settings["process"]
     start_logging(process)
-    stop, meter = stop_event(), PrometheusMeter()
+    meter = PrometheusMeter()
     if process.metrics_port:
         meter.listen(process.metrics_host, process.metrics_port)
+    return meter, stop_event()
+
+
+def run_role(name: str, settings: Settings, run: Callable[[EventLog, PrometheusMeter, threading.Event], None]) -> None:
+    """Run one role until a signal. A log that is away is waited for; any other error ends the process."""
+    meter, stop = start_role(settings)
 
     def session(stop: threading.Event) -> None:
         with opened(settings["log"]) as log:
             logging.getLogger(__name__).info("%s runs on %s", name, settings["log"].location)
             run(log, meter, stop)
 
-    supervise(Stage(name, session, (LogUnavailableError,)), stop, process, meter, time.monotonic)
+    supervise(Stage(name, session, (LogUnavailableError,)), stop, settings["process"], meter, time.monotonic)

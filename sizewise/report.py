@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -17,8 +18,10 @@ _FORMAT: dict[str, Callable[..., str]] = {"cpu": cores, "memory": size}
 _SHORT = {"cpu": "cpu", "memory": "mem"}
 _SHOWN = ("usage_p50", "usage_p95", "usage_peak", "request_now", "target", "lower", "upper", "saving")
 _STYLE = {"lower": "green", "raise": "bold red", "set": "cyan", "leave": "dim", "insufficient": "dim"}
-WIDE = 130
-"""Columns from which on reasons stand in the table as sentences; under it they are codes."""
+WIDE = 150
+"""Columns from which on there is one table; under it each workload has its own lines."""
+_PLAIN = frozenset({"percentile", "peak", "margin", "within-bounds", "no-request-known"})
+"""Reasons that the numbers and the action say already; shown when there is no other. -o json has them all."""
 
 
 def records(page: Body) -> Iterator[dict[str, Any]]:
@@ -40,47 +43,83 @@ def records(page: Body) -> Iterator[dict[str, Any]]:
 
 def view(page: Body, width: int) -> RenderableType:
     """The table and its summary. `width` in columns of the terminal."""
-    return Group(_table(page["workloads"], width), Text(), *_summary(page))
+    body = _table(page["workloads"], width) if width >= WIDE else Group(*_lines(page["workloads"], width))
+    return Group(body, Text(), *_summary(page))
 
 
-def _table(workloads: list[Body], width: int) -> Table:
-    wide = width >= WIDE
-    table = Table(box=None, padding=(0, 2 if wide else 1, 0, 0), header_style="bold", width=width, pad_edge=False)
-    table.add_column("WORKLOAD", ratio=3 if wide else 4, overflow="ellipsis", no_wrap=True, min_width=16)
-    table.add_column("")
-    for title in ("P50", "P95", "PEAK") if wide else ("P95", "PEAK"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("NOW -> TARGET", justify="right", no_wrap=True)
-    if wide:
-        table.add_column("RANGE", no_wrap=True)
-    table.add_column("ACTION", no_wrap=True)
-    table.add_column("SAVING", justify="right", no_wrap=True)
-    if wide:
-        table.add_column("CONF", justify="right")
-    table.add_column("WHY", ratio=5 if wide else 3, style="dim")
-    for workload in workloads:
-        _add(table, workload, wide)
+def brief(page: Body) -> RenderableType:
+    """One line per workload, 79 columns: what `up` shows once."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+    table.add_column("WORKLOAD", overflow="ellipsis", no_wrap=True, max_width=28)
+    for title in ("CPU P95", "TARGET", "MEMORY PEAK", "TARGET"):
+        table.add_column(title, justify="right", no_wrap=True, style="bold" if title == "TARGET" else None)
+    for workload in page["workloads"]:
+        cpu, memory = (_values(resource, workload[resource]) for resource in _UNIT)
+        table.add_row(_name(workload), cpu["usage_p95"], cpu["target"], memory["usage_peak"], memory["target"])
     return table
 
 
-def _add(table: Table, workload: Body, wide: bool) -> None:
-    """Two lines: CPU under the workload's name, memory under the place where it belongs."""
-    confidence = [share(workload["confidence_ratio"])] if wide else []
-    table.add_row(_name(workload), *_cells("cpu", workload["cpu"], wide), *confidence, _why(workload["cpu"], wide))
-    blank = [""] if wide else []
-    table.add_row(_place(workload), *_cells("memory", workload["memory"], wide), *blank, _why(workload["memory"], wide))
+def _table(workloads: list[Body], width: int) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", width=width, pad_edge=False)
+    table.add_column("WORKLOAD", ratio=3, overflow="ellipsis", no_wrap=True, min_width=24)
+    table.add_column("")
+    for title in ("P50", "P95", "PEAK", "NOW -> TARGET"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("RANGE", no_wrap=True)
+    table.add_column("ACTION", no_wrap=True)
+    table.add_column("SAVING", justify="right", no_wrap=True)
+    table.add_column("CONF", justify="right")
+    table.add_column("WHY", ratio=3, style="dim")
+    for workload in workloads:
+        confidence = share(workload["confidence_ratio"])
+        for resource, first, sure in (("cpu", _name(workload), confidence), ("memory", _place(workload), "")):
+            table.add_row(first, *_cells(resource, workload[resource]), sure, _why(workload[resource]))
+    return table
 
 
-def _cells(resource: str, sizing: Body, wide: bool) -> list[RenderableType]:
-    show, unit = _FORMAT[resource], _UNIT[resource]
-    value = {name: show(sizing[f"{name}_{unit}"]) for name in _SHOWN}
-    cells: list[RenderableType] = [Text(_SHORT[resource], "dim")]
-    cells += [value[name] for name in (("usage_p50",) if wide else ()) + ("usage_p95", "usage_peak")]
-    cells.append(Text.assemble((value["request_now"], "dim"), (" -> ", "dim"), (value["target"], "bold")))
-    if wide:
-        known = sizing[f"lower_{unit}"] is not None
-        cells.append(Text(f"{value['lower']} - {value['upper']}" if known else UNKNOWN, "dim"))
-    return [*cells, Text(sizing["action"], _STYLE.get(sizing["action"], "")), value["saving"]]
+def _cells(resource: str, sizing: Body) -> list[RenderableType]:
+    value = _values(resource, sizing)
+    known = sizing[f"lower_{_UNIT[resource]}"] is not None
+    return [
+        Text(_SHORT[resource], "dim"),
+        *(value[name] for name in ("usage_p50", "usage_p95", "usage_peak")),
+        Text.assemble((value["request_now"], "dim"), (" -> ", "dim"), (value["target"], "bold")),
+        Text(f"{value['lower']} - {value['upper']}" if known else UNKNOWN, "dim"),
+        Text(sizing["action"], _STYLE.get(sizing["action"], "")),
+        value["saving"],
+    ]
+
+
+def _lines(workloads: list[Body], width: int) -> Iterator[RenderableType]:
+    """For a narrow terminal: a heading per workload, a line per resource, and what there is to say under them."""
+    yield Text(f"{'':<5}{'P95':>10}{'PEAK':>10}  {'NOW -> TARGET':>21}  {'ACTION':<12}  {'SAVING':>9}", "bold")
+    for workload in workloads:
+        sure = f", confidence {share(workload['confidence_ratio'])}" if workload["confidence_ratio"] is not None else ""
+        heading = Text.assemble(_name(workload), (f"  {_place(workload).plain.strip()}{sure}", "dim"))
+        heading.truncate(width, overflow="ellipsis")
+        yield heading
+        for resource in _UNIT:
+            yield _line(resource, workload[resource])
+        for resource in _UNIT:
+            if why := _why(workload[resource]):
+                yield Padding(Text(f"{_SHORT[resource]}: {why}", "dim"), (0, 0, 0, 5))
+
+
+def _line(resource: str, sizing: Body) -> Text:
+    value = _values(resource, sizing)
+    change = f"{value['request_now']} -> "
+    return Text.assemble(
+        (f"  {_SHORT[resource]}", "dim"),
+        f"{value['usage_p95']:>10}{value['usage_peak']:>10}  ",
+        (f"{change:>{21 - len(value['target'])}}", "dim"),
+        (value["target"], "bold"),
+        (f"  {sizing['action']:<12}", _STYLE.get(sizing["action"], "")),
+        f"  {value['saving']:>9}",
+    )
+
+
+def _values(resource: str, sizing: Body) -> dict[str, str]:
+    return {name: _FORMAT[resource](sizing[f"{name}_{_UNIT[resource]}"]) for name in _SHOWN}
 
 
 def _name(workload: Body) -> Text:
@@ -93,30 +132,36 @@ def _place(workload: Body) -> Text:
     return Text(f"  {workload['kind']} in {'/'.join(place)}", "dim")
 
 
-def _why(sizing: Body, wide: bool) -> str:
-    if wide:
-        return "; ".join(reason["sentence"] for reason in sizing["reasons"])
-    return ", ".join(reason["code"] for reason in sizing["reasons"])
+def _why(sizing: Body) -> str:
+    telling = [reason["sentence"] for reason in sizing["reasons"] if reason["code"] not in _PLAIN]
+    return "; ".join(telling or [reason["sentence"] for reason in sizing["reasons"]][:1])
 
 
 def _summary(page: Body) -> Iterator[Text]:
     shown, total = len(page["workloads"]), page["total"]
     yield Text(f"{shown} of {total} workloads" if shown < total else f"{total} workloads", "bold")
-    for label, name, show in (("CPU", "cpu_cores", cores), ("Memory", "memory_bytes", size)):
+    for label, name, show in (("CPU", "cpu_cores", _cores), ("Memory", "memory_bytes", size)):
         yield Text(f"{label:<7}" + _totals(page["totals"][name], show))
     history = max((workload["covered_hours"] for workload in page["workloads"]), default=0.0)
     if history < 24:
         yield Text(f"Based on at most {duration(history)} of telemetry; targets firm up over a week.", "dim")
 
 
+def _cores(value: float) -> str:
+    text = cores(value)
+    return text if text.endswith("m") else f"{text} cores"
+
+
 def _totals(totals: Body, show: Callable[..., str]) -> str:
+    """Sums in words; what is known only of some workloads says so."""
     parts = []
     if totals["workloads_compared"]:
         saved = totals["requested"] - totals["needed"]
         verb = f"{show(saved)} can be given back" if saved >= 0 else f"{show(-saved)} more is needed"
         parts.append(f"requested {show(totals['requested'])}, needed {show(totals['needed'])}: {verb}")
     if totals["needed_without_request"]:
-        parts.append(f"needed where no request is known: {show(totals['needed_without_request'])}")
+        also = " also" if parts else ""
+        parts.append(f"{show(totals['needed_without_request'])} needed{also} by those without a request")
     return "; ".join(parts) or "no targets yet"
 
 

@@ -31,7 +31,7 @@ SECTIONS: dict[str, str] = {
 """Section of the TOML file: the dataclass behind it. Named as text, so that a collector never imports the others'."""
 
 PREFIX = "SIZEWISE_"
-RESERVED = frozenset({"SIZEWISE_CONFIG", "SIZEWISE_STATE", "SIZEWISE_REQUIRE_SERVICES", "SIZEWISE_CACHE"})
+RESERVED = frozenset({"SIZEWISE_CONFIG", "SIZEWISE_STATE", "SIZEWISE_REQUIRE_SERVICES", "SIZEWISE_SERVICES"})
 """Variables that are no setting: which file and folder to use, and what `make services` and the tests understand."""
 
 DEFAULT_FILE = Path("sizewise.toml")

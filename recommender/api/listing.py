@@ -18,7 +18,7 @@ class NodeQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    cluster: str | None = Field(None, description="exact name of the cluster", examples=["prod"])
+    cluster: str | None = Field(default=None, description="exact name of the cluster", examples=["prod"])
 
 
 class WorkloadQuery(BaseModel):
@@ -26,19 +26,23 @@ class WorkloadQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    cluster: str | None = Field(None, description="exact name of the cluster", examples=["prod"])
-    namespace: str | None = Field(None, description="exact name of the namespace", examples=["shop"])
-    kind: str | None = Field(None, description="exact kind of the owner", examples=["Deployment"])
-    name: str | None = Field(None, description="part of the name or container, in any case", examples=["cart"])
+    cluster: str | None = Field(default=None, description="exact name of the cluster", examples=["prod"])
+    namespace: str | None = Field(default=None, description="exact name of the namespace", examples=["shop"])
+    kind: str | None = Field(default=None, description="exact kind of the owner", examples=["Deployment"])
+    name: str | None = Field(default=None, description="part of the name or container, in any case", examples=["cart"])
     action: str | None = Field(
-        None, description=f"either resource has this action: {', '.join(ACTION_CODES)}", examples=["lower"]
+        default=None, description=f"either resource has this action: {', '.join(ACTION_CODES)}", examples=["lower"]
     )
-    reason: str | None = Field(None, description="either resource has this reason code", examples=["oom-bump"])
-    min_cpu_saving_cores: float | None = Field(None, description="at least this saving, in cores per instance")
-    min_memory_saving_bytes: float | None = Field(None, description="at least this saving, in bytes per instance")
-    sort: str = Field("-saving", description=f"`-` in front sorts downwards; not known comes last: {', '.join(SORTS)}")
-    offset: int = Field(0, ge=0, le=2**31, description="how many to skip")
-    limit: int = Field(100, ge=1, description="size of the page")
+    reason: str | None = Field(default=None, description="either resource has this reason code", examples=["oom-bump"])
+    min_cpu_saving_cores: float | None = Field(default=None, description="at least this saving, in cores per instance")
+    min_memory_saving_bytes: float | None = Field(
+        default=None, description="at least this saving, in bytes per instance"
+    )
+    sort: str = Field(
+        default="-saving", description=f"`-` in front sorts downwards; not known comes last: {', '.join(SORTS)}"
+    )
+    offset: int = Field(default=0, ge=0, le=2**31, description="how many to skip")
+    limit: int = Field(default=100, ge=1, description="size of the page")
 
 
 def workload_page(snapshot: Snapshot, query: WorkloadQuery) -> dict[str, Any]:

@@ -37,20 +37,21 @@ def command() -> None:
 
 @command.command("streams")
 @log_option
+@click.option("--partitions", is_flag=True, help="One line per partition instead of one per stream.")
 @format_option()
 @with_settings("log", "profiler", "recommender")
-def streams(settings: Settings, output: str) -> None:
-    """List streams: messages, offsets, and how far each group is behind.
+def streams(settings: Settings, partitions: bool, output: str) -> None:
+    """List streams: offsets, the newest message, and how far the group that reads it is behind.
 
     \b
     Examples:
       sizewise log streams
-      sizewise log streams --log kafka:broker:9092 -o json
+      sizewise log streams --log kafka:broker:9092 --partitions -o json
     """
     groups = {TELEMETRY: settings["profiler"].group, PROFILES: settings["recommender"].group}
     with opened(settings["log"]) as log:
-        rows = [row for name in STREAMS for row in _stream_rows(log, name, groups.get(name))]
-    _print(rows, output)
+        parts = {name: list(_partitions(log, name, groups.get(name))) for name in STREAMS}
+    _print([row for rows in parts.values() for row in (rows if partitions else [_sum(rows)])], output)
 
 
 @command.command("show")
@@ -121,7 +122,7 @@ def _records(log: EventLog, stream: str, start: Mapping[int, int] | None) -> Ite
         reader.close()
 
 
-def _stream_rows(log: EventLog, stream: str, group: str | None) -> Iterator[dict[str, Any]]:
+def _partitions(log: EventLog, stream: str, group: str | None) -> Iterator[dict[str, Any]]:
     committed = log.committed(group, stream) if group else {}
     for partition, (first, end) in sorted(log.offsets(stream).items()):
         yield {
@@ -129,11 +130,23 @@ def _stream_rows(log: EventLog, stream: str, group: str | None) -> Iterator[dict
             "partition": partition,
             "first": first,
             "next": end,
-            "group": group or "",
+            "group": group,
             "committed": committed.get(partition),
             "lag": end - max(committed.get(partition, first), first) if group else None,
             "newest": _newest(log, stream, partition, first, end),
         }
+
+
+def _sum(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """A whole stream. `offsets` counts places, of which compaction and markers leave some empty."""
+    return {
+        "stream": rows[0]["stream"],
+        "partitions": len(rows),
+        "offsets": sum(row["next"] - row["first"] for row in rows),
+        "group": rows[0]["group"],
+        "lag": sum(row["lag"] for row in rows) if rows[0]["group"] else None,
+        "newest": max((row["newest"] for row in rows if row["newest"]), default=None),
+    }
 
 
 def _newest(log: EventLog, stream: str, partition: int, first: int, end: int) -> str | None:

@@ -6,7 +6,6 @@ import threading
 
 import click
 
-from models.metrics import Meter
 from sizewise.http import serve_view
 from sizewise.metrics import PrometheusMeter
 from sizewise.options import role_options, setting, with_settings
@@ -33,8 +32,7 @@ def command(settings: Settings) -> None:
       curl 'http://127.0.0.1:8080/v1/workloads?namespace=shop&sort=-saving'
     """
 
-    def run(log: EventLog, meter: Meter, stop: threading.Event) -> None:
-        assert isinstance(meter, PrometheusMeter)
+    def run(log: EventLog, meter: PrometheusMeter, stop: threading.Event) -> None:
         serve_view(log, settings, meter, stop)
 
     run_role("serve", settings, run)
