@@ -1,11 +1,20 @@
-"""Rules that every log applies to a message before it is written, so that they are the same on all of them."""
+"""Rules that every log applies to a stream before it is created and to a message before it is written, so that they are
+the same on all of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from models.workload import partition_of
-from stream.contract import LogError, Message, MessageTooLargeError
+from stream.contract import LogError, Message, MessageTooLargeError, StreamSpec
+
+
+def check_spec(spec: StreamSpec) -> None:
+    """Raises LogError for a spec that says nothing sensible."""
+    if spec.partitions < 1:
+        raise LogError(f"stream {spec.name!r}: partitions is {spec.partitions}; it must be at least 1")
+    if spec.compacted == (spec.retention_ms is not None):
+        raise LogError(f"stream {spec.name!r}: give exactly one of compacted and retention_ms")
 
 
 def partition_for(stream: str, message: Message, partitions: int) -> int:

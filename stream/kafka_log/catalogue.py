@@ -21,6 +21,7 @@ from stream.kafka_log.topics import (
     raise_bounds,
     read_configs,
 )
+from stream.routing import check_spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class Catalogue:
         self._lock = threading.RLock()
 
     def ensure(self, specs: Sequence[StreamSpec]) -> None:
+        for spec in specs:
+            check_spec(spec)
         topics = {self._topic(spec.name): spec for spec in specs}
         with self._lock, translated(f"creating streams {', '.join(spec.name for spec in specs)}"):
             admin = self._connected()

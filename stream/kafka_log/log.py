@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 
-from stream.contract import PartitionListener, StreamSpec
+from stream.contract import LogError, PartitionListener, StreamSpec
 from stream.kafka_log.catalogue import Catalogue
 from stream.kafka_log.clients import CONNECT_TIMEOUT_S, Clients
 from stream.kafka_log.errors import translated
@@ -44,6 +44,8 @@ class KafkaLog:
     def reader(self, stream: str, start: Mapping[int, int] | None = None) -> KafkaReader:
         layout, kept = self._catalogue.layout(stream), self._catalogue.offsets(stream)
         chosen = {number: first for number, (first, _) in kept.items()} if start is None else start
+        if unknown := sorted(set(chosen) - set(kept)):
+            raise LogError(f"{stream}: partitions {unknown} are not there; the stream has 0 to {layout.partitions - 1}")
         starts = {layout.partition(number): max(offset, kept[number][0]) for number, offset in chosen.items()}
         ends = {at: kept[at.partition][1] for at in starts}
         return KafkaReader(self._clients.consumer(), stream, starts, ends)

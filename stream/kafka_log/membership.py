@@ -42,6 +42,7 @@ class Membership:
             heartbeat_interval_ms=clients.session_ms // 4,
             max_poll_interval_ms=max(_MAX_POLL_INTERVAL_MS, clients.session_ms),
         )
+        self._consumer.partitions_for_topic(topic)  # a leader that joins before it knows them assigns none of them
         self._consumer.subscribe([topic], listener=_Rebalance(self._calls, assignor))
         self._worker = _Worker(f"kafka-poll-{group}")
 

@@ -18,7 +18,7 @@ from stream.kafka_log.errors import FENCED, is_permanent, log_error, translated
 from stream.kafka_log.membership import Membership
 from stream.kafka_log.reader import poll_records
 from stream.kafka_log.transaction import Transactor, UndecidedError
-from stream.routing import check_sizes
+from stream.routing import check_sizes, partition_for
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +48,7 @@ class KafkaSubscription:
         self._on_close = on_close
         self._membership = join(listener)
         self._expelled = False
+        self._closed = False
         self._undecided: tuple[str, dict[int, int]] | None = None
         self._commit_timeout_s = COMMIT_TIMEOUT_S
 
@@ -70,6 +71,9 @@ class KafkaSubscription:
             self._require_owned(offsets)
 
     def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
         self._commit_timeout_s = CLOSING_COMMIT_TIMEOUT_S
         try:
             with translated(f"leaving the group on {self._layout.stream}"):
@@ -89,6 +93,8 @@ class KafkaSubscription:
         placed = {self._catalogue.layout(stream): messages for stream, messages in appends.items()}
         for layout, messages in placed.items():
             check_sizes(layout.stream, messages, layout.max_message_bytes)
+            for message in messages:
+                partition_for(layout.stream, message, layout.partitions)  # raises for one that is not there
         return placed
 
     def _attempt(self, offsets: dict[int, int], appends: dict[Layout, Sequence[Message]], deadline: float) -> bool:

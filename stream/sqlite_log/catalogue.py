@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stream.contract import LogError, StreamSpec
+from stream.routing import check_spec
 from stream.sqlite_log.schema import OFFSET_BITS
 
 
@@ -59,14 +60,6 @@ def ensure_stream(tx: sqlite3.Connection, spec: StreamSpec) -> None:
         "UPDATE streams SET max_message_bytes = max(max_message_bytes, ?) WHERE id = ?",
         (spec.max_message_bytes, row[0]),
     )
-
-
-def check_spec(spec: StreamSpec) -> None:
-    """Raises LogError for a spec that says nothing sensible."""
-    if spec.partitions < 1:
-        raise LogError(f"stream {spec.name!r}: partitions is {spec.partitions}; it must be at least 1")
-    if spec.compacted == (spec.retention_ms is not None):
-        raise LogError(f"stream {spec.name!r}: give exactly one of compacted and retention_ms")
 
 
 def ends(tx: sqlite3.Connection, stream: StreamRow) -> dict[int, int]:
