@@ -1,0 +1,97 @@
+"""The learned table: speed on a slice over (power, memory utilisation, GPU utilisation, compute share, memory share).
+
+Between the knots it is multilinear, outside of them it is held. Interpolation of a monotone table is monotone, so both
+promises hold everywhere: not slower on a larger slice, not faster at more demand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from models.speed.signals import Floats
+
+DEMAND_AXES, SHARE_AXES = 3, 2
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedTable:
+    """axes: rising knots of the three coordinates, then compute share and memory share of the slice.
+    values: speed relative to the whole GPU, 0 to 1, shape = lengths of the axes."""
+
+    axes: tuple[Floats, ...]
+    values: Floats
+
+    def predict(self, demand: Floats, shares: Floats) -> Floats:
+        """[n] speeds for demand [n, 3] or [3] and shares [n, 2]. The whole GPU (1, 1) is 1 by definition."""
+        points = np.column_stack([np.broadcast_to(demand, (len(shares), DEMAND_AXES)), shares])
+        return np.where(np.all(shares >= 1, axis=1), 1.0, _multilinear(self.axes, self.values, points))
+
+    def bounds(self, demand: Floats, shares: Floats) -> tuple[Floats, Floats]:
+        """Lowest and highest speed when some coordinates of `demand` [3] are NaN: the ends of their axes bound it."""
+        low = np.array([axis[-1] for axis in self.axes[:DEMAND_AXES]])
+        high = np.array([axis[0] for axis in self.axes[:DEMAND_AXES]])
+        missing = np.isnan(demand)
+        slowest = self.predict(np.where(missing, low, demand), shares)
+        fastest = self.predict(np.where(missing, high, demand), shares)
+        return slowest, fastest
+
+    def after_probe(self, demand: Floats, shares: Floats, probed: Sequence[float], measured: float) -> Floats:
+        """[n] speeds once one slice, with the shares `probed` (2), was measured.
+
+        The workload is taken for one that is as much more (or less) demanding in all three signals as makes the table
+        give the measured speed there. A measurement beyond the table's reach scales the slices (below it), or lifts
+        the larger ones (above it).
+        """
+        probe = np.array([probed], dtype=np.float64)
+        path = self._path(demand)
+        along = self.predict(path, np.repeat(probe, len(path), axis=0))
+        here = int(np.argmin(np.abs(along - measured) + 1e-6 * np.abs(_STEPS)))
+        speeds = self.predict(path[here], shares)
+        if measured < along[here]:
+            speeds = np.where(np.all(shares >= 1, axis=1), 1.0, speeds * (measured / along[here]))
+        larger = np.all(shares >= probe, axis=1)
+        smaller = np.all(shares <= probe, axis=1)
+        speeds = np.where(larger, np.maximum(speeds, measured), speeds)
+        return np.where(smaller, np.minimum(speeds, measured), speeds)
+
+    def _path(self, demand: Floats) -> Floats:
+        """[steps, 3]: demand moved by -1 to 1 of the range of each axis at once, held at the ends."""
+        low = np.array([axis[0] for axis in self.axes[:DEMAND_AXES]])
+        span = np.array([axis[-1] - axis[0] for axis in self.axes[:DEMAND_AXES]])
+        place = (np.clip(demand, low, low + span) - low) / span
+        return np.asarray(np.clip(place + _STEPS[:, None], 0, 1) * span + low)
+
+
+_STEPS: Floats = np.linspace(-1, 1, 401)
+
+
+def monotone(values: Floats) -> Floats:
+    """The least table above `values` that falls along the demand axes and rises along the share axes.
+
+    The upper one, because what breaks the order are outliers downwards: a job that thrashes on a slice is slow without
+    any sign of it in the signals, and would pull down all that demand more than it.
+    """
+    for axis in range(DEMAND_AXES):
+        values = np.flip(np.maximum.accumulate(np.flip(values, axis), axis), axis)
+    for axis in range(DEMAND_AXES, DEMAND_AXES + SHARE_AXES):
+        values = np.maximum.accumulate(values, axis)
+    return values
+
+
+def _multilinear(axes: Sequence[Floats], values: Floats, points: Floats) -> Floats:
+    """[n] interpolated values at points [n, d]; a point outside the knots is moved to the nearest end."""
+    cells, weights = [], []
+    for k, axis in enumerate(axes):
+        x = np.clip(points[:, k], axis[0], axis[-1])
+        cell = np.clip(np.searchsorted(axis, x, side="right") - 1, 0, len(axis) - 2)
+        cells.append(cell)
+        weights.append((x - axis[cell]) / (axis[cell + 1] - axis[cell]))
+    total = np.zeros(len(points))
+    for corner in product((0, 1), repeat=len(axes)):
+        weight = np.prod([w if up else 1 - w for up, w in zip(corner, weights, strict=True)], axis=0)
+        total += weight * values[tuple(cell + up for up, cell in zip(corner, cells, strict=True))]
+    return total
