@@ -41,6 +41,13 @@ def stop_event() -> threading.Event:
     return stop
 
 
+def stop_after(stop: threading.Event, seconds: float) -> None:
+    """Set `stop` by itself after this long."""
+    timer = threading.Timer(seconds, stop.set)
+    timer.daemon = True
+    timer.start()
+
+
 def open_with_streams(settings: LogSettings) -> EventLog:
     """The log, with every stream made."""
     if settings.location.startswith(SQLITE):

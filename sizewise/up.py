@@ -6,10 +6,10 @@ import threading
 import time
 from dataclasses import dataclass
 
+from collector.run import collect
 from profiler.service import Profiler
 from recommender.service import Recommender
 from recommender.view import View
-from sizewise.collecting import collect
 from sizewise.http import bind, stages, url_of
 from sizewise.metrics import PrometheusMeter
 from sizewise.settings import Settings
@@ -37,8 +37,7 @@ def start_all(log: EventLog, settings: Settings, meter: PrometheusMeter, stop: t
         Recommender(log, settings["recommender"], meter, time.time).run(stop)
 
     def read(stop: threading.Event) -> None:
-        partitions = settings["log"].partitions
-        collect(lambda: log, settings["collector"], settings["process"], partitions, meter, stop)
+        collect(lambda: log, settings["collector"], meter, stop)
 
     made = [
         Stage("collect", read),
