@@ -9,14 +9,13 @@ import numpy as np
 from models.columns import Array
 from models.reasons import Reason
 from recommender.sizing.estimate import (
-    LOWER,
-    UPPER,
     Estimate,
     cpu_percentile,
     flag,
     memory_peak,
     recently_killed,
-    with_confidence,
+    widened_down,
+    widened_up,
     with_growth,
     with_margin,
     with_oom_bump,
@@ -64,7 +63,7 @@ def _cpu(usage: Usage, policy: PolicyColumns) -> tuple[Estimate, Estimate, Estim
         with_margin(with_throttling(cpu_percentile(usage, level), usage, *held_back), policy["cpu_margin_ratio"])
         for level in (_TARGET, _UPPER)
     )
-    return with_confidence(lower, usage, LOWER), target, with_confidence(upper, usage, UPPER)
+    return widened_down(lower, usage), target, widened_up(upper, usage)
 
 
 def _memory(usage: Usage, policy: PolicyColumns) -> tuple[Estimate, Estimate, Estimate]:
@@ -74,7 +73,7 @@ def _memory(usage: Usage, policy: PolicyColumns) -> tuple[Estimate, Estimate, Es
     peak = memory_peak(usage, policy["memory_overrun_days_ratio"])
     growing = with_growth(peak, usage, policy["memory_growth_days"], policy["memory_growth_max_ratio"])
     target = with_margin(with_oom_bump(growing, usage, killed, bump), policy["memory_margin_ratio"])
-    return with_seen_at_kill(peak, usage, killed), target, with_confidence(target, usage, UPPER)
+    return with_seen_at_kill(peak, usage, killed), target, widened_up(target, usage)
 
 
 def _without_evidence(bounds: Bounds, usage: Usage, policy: PolicyColumns) -> Bounds:

@@ -12,7 +12,7 @@ import numpy as np
 
 from models.columns import Array
 from models.reasons import Reason
-from recommender.sizing.usage import AGES, DAY_MS, Usage
+from recommender.sizing.usage import AGES, DAY_MS, Usage, sum_days
 
 RECENT_DAYS = 3
 """A peak older than this no longer moves VPA's target (half-life 24 h, P90 of peaks); ours is kept, and noted when it is
@@ -29,28 +29,6 @@ class Estimate:
     def because(self, where: Array, value: Array, reason: Reason) -> Estimate:
         """The other value, and the reason for it, where a condition holds."""
         return Estimate(np.where(where, value, self.value), self.reasons | flag(where, reason))
-
-
-@dataclass(frozen=True, slots=True)
-class Widening:
-    """A bound's factor for d days of history: (1 + scale / (d + offset)) ^ exponent.
-
-    VPA's formula has no offset, so that its bounds are infinite or 0 without history; here they are bounded.
-    """
-
-    scale: float
-    offset: float
-    exponent: float
-
-    def factor(self, days: Array) -> Array:
-        factor: Array = (1.0 + self.scale / (days + self.offset)) ** self.exponent
-        return factor
-
-
-UPPER = Widening(scale=1.0, offset=0.25, exponent=1.0)
-"""no history x5, 1 h x4.43, 12 h x2.33, 1 d x1.8, 7 d x1.14: nothing is called waste before a day was seen."""
-LOWER = Widening(scale=0.02, offset=0.02, exponent=-2.0)
-"""no history x0.25, 1 h x0.57, 12 h x0.93, 1 d x0.96, 7 d x0.99: a shortage shows sooner than waste."""
 
 
 def flag(where: Array, reason: Reason) -> Array:
@@ -114,8 +92,21 @@ def with_oom_bump(base: Estimate, usage: Usage, recent: Array, bump: tuple[Array
     return base.because(recent & (bumped > base.value), bumped, Reason.OOM_BUMP)
 
 
-def with_confidence(base: Estimate, usage: Usage, widening: Widening) -> Estimate:
-    return Estimate(base.value * widening.factor(usage.days), base.reasons)
+def widened_up(base: Estimate, usage: Usage) -> Estimate:
+    """times (1 + 1 / (d + 0.25)) for d days of history: nothing is called waste before a day was seen.
+
+    No history x5, 1 h x4.43, 12 h x2.33, 1 d x1.8, 7 d x1.14. VPA's formula lacks the 0.25 and begins at infinity.
+    """
+    return Estimate(base.value * (1.0 + 1.0 / (usage.days + 0.25)), base.reasons)
+
+
+def widened_down(base: Estimate, usage: Usage) -> Estimate:
+    """times (1 + 0.02 / (d + 0.02))^-2 for d days of history: a shortage shows sooner than waste.
+
+    No history x0.25, 1 h x0.57, 12 h x0.93, 1 d x0.96, 7 d x0.99. VPA's lower bound begins at 0.
+    """
+    spread = 1.0 + 0.02 / (usage.days + 0.02)
+    return Estimate(base.value / (spread * spread), base.reasons)
 
 
 def recently_killed(usage: Usage, days: Array) -> Array:
@@ -139,8 +130,9 @@ def growth_per_day(peaks: Array, highest: Array) -> Array:
     finished = peaks[1:] / np.fmax(highest, 1.0)
     seen = ~np.isnan(finished)
     y, x = np.where(seen, finished, 0.0), -AGES[1:].astype(np.float64)
-    count, sum_x, sum_xx = np.stack((np.ones_like(x), x, x * x)) @ seen.astype(np.float64)
-    sum_y, sum_xy, sum_yy = y.sum(axis=0), x @ y, (y * y).sum(axis=0)
+    x, weight = x[:, None], seen.astype(np.float64)
+    count, sum_x, sum_xx = sum_days(weight), sum_days(weight * x), sum_days(weight * (x * x))
+    sum_y, sum_xy, sum_yy = sum_days(y), sum_days(y * x), sum_days(y * y)
     n = np.maximum(count, 1.0)
     var_x, var_y, cov = sum_xx - sum_x**2 / n, sum_yy - sum_y**2 / n, sum_xy - sum_x * sum_y / n
     slope = cov / np.where(var_x > 0, var_x, 1.0)

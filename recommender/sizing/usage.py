@@ -142,5 +142,12 @@ def _mean(values: Array) -> Array:
     days_first = np.ascontiguousarray(values.T)
     known = ~np.isnan(days_first)
     count = np.count_nonzero(known, axis=0)
-    total = np.where(known, days_first, 0.0).sum(axis=0)
+    total = sum_days(np.where(known, days_first, 0.0))
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def sum_days(values: Array) -> Array:
+    """Sum of [days, n] over its days, one after the other: the same bits for any n and on any machine, which BLAS does
+    not give. Numpy sums a single column pairwise, so that one is accumulated."""
+    total: Array = values.sum(axis=0) if values.shape[1] > 1 else np.add.accumulate(values, axis=0)[-1]
+    return total
