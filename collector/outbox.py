@@ -63,6 +63,8 @@ class Outbox:
         """
         self._file, self._max_bytes, self._meter = file, max_bytes, meter
         self._lock = threading.Lock()
+        self.arrived = threading.Event()
+        """Set by each `put`; who waits for messages clears it before looking."""
         self._db = self._connect(file)
         self.producer = self._producer(producer)
         with self._transaction() as db:
@@ -95,12 +97,15 @@ class Outbox:
         if dropped:
             self._meter.count("sizewise_outbox_dropped_messages_total", dropped)
         self._report()
+        self.arrived.set()
         return dropped
 
     def oldest(self, max_messages: int, max_bytes: int) -> list[Waiting]:
         """The oldest messages in order, at least one when there is one, up to both bounds."""
         waiting: list[Waiting] = []
         total = 0
+        if not self._count:
+            return waiting
         with self._transaction() as db:
             for row in db.execute("SELECT * FROM messages ORDER BY sequence LIMIT ?", (max_messages,)):
                 total += row[-1]

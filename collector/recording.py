@@ -93,6 +93,10 @@ class Recording:
         """Flushes in it."""
         return int(self._db.execute("SELECT count(*) FROM flushes").fetchone()[0])
 
+    def newest(self) -> int:
+        """Number of the last flush; 0 when it is empty."""
+        return int(self._db.execute("SELECT coalesce(max(id), 0) FROM flushes").fetchone()[0])
+
     def span_ms(self) -> tuple[int, int]:
         """Times of the first and the newest flush. Raises RecordingError when it is empty."""
         first, newest = self._db.execute("SELECT min(time_ms), max(time_ms) FROM flushes").fetchone()

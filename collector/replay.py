@@ -7,19 +7,22 @@ partitions alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from collector.outbox import Outbox
 from collector.publisher import Flush, messages
 from collector.recording import Recording, RecordingError
-from collector.source import Moment
+from collector.source import Moment, Stop
 from models.events import WorkloadEvent
 from models.inventory import Node
 from models.telemetry import TelemetryBatch
+
+_LOGGER = logging.getLogger(__name__)
 
 STATE = "replay"
 _FULL_SHARE = 0.5
@@ -29,19 +32,13 @@ _WAIT_S = 0.05
 Timed = TypeVar("Timed", WorkloadEvent, Node)
 
 
-class Stop(Protocol):
-    """The two methods of threading.Event that a replay uses."""
-
-    def is_set(self) -> bool: ...
-
-    def wait(self, timeout: float) -> bool: ...
-
-
 class Position(msgspec.Struct):
-    """How far a replay is: the recording it plays, the last flush that is in the outbox, and how times are shifted."""
+    """How far a replay is: the recording it plays, the last flush that is in the outbox, the last flush there is, and
+    how times are shifted."""
 
     recording: str
     flush: int = 0
+    end: int = 0
     shift_ms: int = 0
 
 
@@ -70,37 +67,46 @@ class Replay:
         pace: Pace,
         max_bytes: int,
         now: Callable[[], Moment],
+        *,
+        again: bool = False,
     ) -> None:
-        """`max_bytes` is the outbox's bound. Raises RecordingError when the outbox is in the middle of another one."""
+        """`max_bytes` is the outbox's bound; `again` plays what was played to its end from the beginning.
+
+        Raises RecordingError when the outbox is in the middle of another recording.
+        """
         self._recording, self._outbox, self._partitions = recording, outbox, partitions
         self._pace, self._room, self._now = pace, round(max_bytes * _FULL_SHARE), now
-        self._position = self._start()
+        self._position = self._start(again=again)
 
     def run(self, stop: Stop) -> bool:
-        """Play until the end or until stopped. True at the end; then the next run starts from the beginning."""
+        """Play until the end or until stopped. True at the end."""
         todo = self._recording.times(self._position.flush)
+        if not todo:
+            _LOGGER.info("this recording was played to its end before; play it again with `again`")
         begin = self._now().steady_ms
         for number, time_ms in todo:
             due_ms = 0 if self._pace.speed is None else begin + (time_ms - todo[0][1]) / self._pace.speed
             if not self._wait_for(due_ms, stop):
                 return False
             self._play(number)
-        self._save([], Position(self._recording.identity()))
         return True
 
-    def _start(self) -> Position:
-        identity = self._recording.identity()
+    def _start(self, *, again: bool) -> Position:
+        identity, end = self._recording.identity(), self._recording.newest()
         saved = self._outbox.state(STATE)
         position = msgspec.json.decode(saved, type=Position) if saved else Position(identity)
         if position.recording != identity:
-            if position.flush:
+            if position.flush < position.end:
                 raise RecordingError(
                     f"the outbox is in the middle of another recording ({position.recording}): play that one to its "
                     "end, or name another outbox with collector.outbox"
                 )
             position = Position(identity)
+        if again and position.flush >= end:
+            position = Position(identity)
+        position = msgspec.structs.replace(position, end=end)
         if not position.flush and self._pace.shift_to_now:
-            position = Position(identity, shift_ms=self._now().wall_ms - self._recording.span_ms()[1])
+            position.shift_ms = self._now().wall_ms - self._recording.span_ms()[1]
         return position
 
     def _wait_for(self, due_ms: float, stop: Stop) -> bool:
@@ -117,11 +123,8 @@ class Replay:
 
     def _play(self, number: int) -> None:
         flush = shifted(self._recording.flush(number), self._position.shift_ms)
-        position = Position(self._position.recording, number, self._position.shift_ms)
-        self._save([flush], position)
-
-    def _save(self, flushes: Sequence[Flush], position: Position) -> None:
-        out = [message for flush in flushes for message in messages(flush, self._outbox.producer, self._partitions)]
+        position = msgspec.structs.replace(self._position, flush=number)
+        out = messages(flush, self._outbox.producer, self._partitions)
         self._outbox.put(out, {STATE: msgspec.json.encode(position)})
         self._position = position
 

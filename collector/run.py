@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from collector.host.files import raise_descriptor_limit
@@ -16,7 +16,7 @@ from collector.replay import Pace, Replay
 from collector.sender import Sender
 from collector.service import Collector, OutboxSink, Sink, Tee, moment
 from collector.settings import CollectorSettings
-from collector.source import Source
+from collector.source import Source, Stop
 from models.metrics import Meter
 from stream.contract import EventLog, LogUnavailableError, Writer
 from stream.streams import TELEMETRY
@@ -87,8 +87,8 @@ def collect(
             sink = Tee(sink, stack.enter_context(RecordingSink(recording)))
         collector = Collector(sources or [HostSource(settings)], sink, settings, meter, wait=stop.wait)
         collector.restore(outbox.state)
-        with sending(outbox, link, settings, meter):
-            collector.run(stop)
+        with sending(outbox, link, settings, meter, stop) as until:
+            collector.run(until)
 
 
 def record(
@@ -113,11 +113,14 @@ def replay(
     stop: threading.Event,
     *,
     pace: Pace = Pace(),  # noqa: B008  # frozen: sharing it is safe
+    again: bool = False,
     producer: str | None = None,
 ) -> bool:
     """Play a recording into the log. True when all of it is in the log; False when stopped before.
 
-    `producer` names the producer of a new outbox, for messages that are the same in every run.
+    The outbox remembers how far it is, so a replay that was killed goes on there; one that was played to its end is
+    not played again unless `again` says so. `producer` names the producer of a new outbox, for messages that are the
+    same in every run.
     Raises RecordingError, OutboxError, LogError.
     """
     with ExitStack() as stack:
@@ -127,25 +130,53 @@ def replay(
         partitions = link.reach(settings, stop)
         if partitions is None:
             return False
-        player = Replay(recording, outbox, partitions, pace, settings.outbox_max_bytes, moment)
-        with sending(outbox, link, settings, meter):
-            done = player.run(stop)
-            while done and len(outbox) and not stop.wait(0.05):
-                pass
+        player = Replay(recording, outbox, partitions, pace, settings.outbox_max_bytes, moment, again=again)
+        with sending(outbox, link, settings, meter, stop) as until:
+            done = player.run(until)
+            while done and len(outbox) and not until.is_set():
+                until.wait(0.05)
         return done and len(outbox) == 0
 
 
-class sending(ExitStack):  # noqa: N801  # used as a context manager, like contextlib's own
-    """A sender in a thread for as long as the block runs; at its end what is left is sent."""
+class SenderFailedError(Exception):
+    """The sender died of something it does not expect; what it was is the cause."""
 
-    def __init__(self, outbox: Outbox, link: LogLink, settings: CollectorSettings, meter: Meter) -> None:
-        super().__init__()
-        self._stop = threading.Event()
-        sender = Sender(outbox, link.writer, settings, meter, wait=self._stop.wait)
-        self._thread = threading.Thread(target=sender.run, args=(self._stop,), name="sender")
 
-    def __enter__(self) -> sending:
-        self._thread.start()
-        self.callback(self._thread.join)
-        self.callback(self._stop.set)
-        return self
+class _Until:
+    """A stop that is also set when the sender died: collecting into an outbox that nobody empties helps nobody."""
+
+    def __init__(self, stop: threading.Event, failures: list[BaseException]) -> None:
+        self._stop, self._failures = stop, failures
+        self.wait = stop.wait
+
+    def is_set(self) -> bool:
+        return self._stop.is_set() or bool(self._failures)
+
+
+@contextmanager
+def sending(
+    outbox: Outbox, link: LogLink, settings: CollectorSettings, meter: Meter, stop: threading.Event
+) -> Iterator[Stop]:
+    """A sender in a thread of its own for as long as the block runs; at its end what is left is sent.
+
+    Yields what the block must stop at. Raises SenderFailedError when the sender died.
+    """
+    ended, failures = threading.Event(), list[BaseException]()
+    sender = Sender(outbox, link.writer, settings, meter, wait=ended.wait)
+
+    def work() -> None:
+        try:
+            sender.run(ended)
+        except Exception as error:  # handed to the thread that waits for this one
+            failures.append(error)
+
+    thread = threading.Thread(target=work, name="sender")
+    thread.start()
+    try:
+        yield _Until(stop, failures)
+    finally:
+        ended.set()
+        outbox.arrived.set()
+        thread.join()
+    if failures:
+        raise SenderFailedError(f"the sender died: {failures[0]!r}") from failures[0]

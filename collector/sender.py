@@ -18,6 +18,9 @@ BATCH_MESSAGES = 200
 BATCH_BYTES = 4 << 20
 """What is sent before a confirmation is awaited: after an outage 4 MiB at a time, and at most that is sent twice."""
 
+_IDLE_S = 5.0
+"""Wait for messages when none are left; a new one ends it."""
+
 
 class Sender:
     """Runs in a thread of its own, because a log that is away must not delay the next read."""
@@ -35,15 +38,15 @@ class Sender:
         self._wait = wait
         self._writer: Writer | None = None
 
-    def run(self, stop: threading.Event, idle_s: float = 0.2) -> None:
+    def run(self, stop: threading.Event) -> None:
         """Send until stopped, then once more what is left. Never raises for a log that is away."""
         failures = 0
         while not stop.is_set():
+            self._outbox.arrived.clear()
             try:
-                sent = self.send()
+                if not self.send():
+                    self._outbox.arrived.wait(_IDLE_S)
                 failures = 0
-                if not sent:
-                    self._wait(idle_s)
             except LogError as error:
                 self._close()
                 _LOGGER.warning("the log cannot take messages, %d wait in the outbox: %s", len(self._outbox), error)

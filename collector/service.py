@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from typing import Protocol
 from collector.outbox import Outbox, OutboxError
 from collector.publisher import Flush, messages
 from collector.settings import CollectorSettings
-from collector.source import Moment, Reading, Source, SourceError
+from collector.source import Moment, Reading, Source, Stop
 from models.events import WorkloadEvent
 from models.inventory import Coverage, Node
 from models.metrics import Meter
@@ -102,7 +101,7 @@ class Collector:
             if saved is not None:
                 asked.source.restore(saved, self._now())
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: Stop) -> None:
         """Read every interval_s and flush every flush_interval_s until stopped; then flush what is left.
 
         The times are multiples of the interval from the start, so reads do not drift; one that is missed is left out.
@@ -149,7 +148,7 @@ class Collector:
         started = time.perf_counter()
         try:
             reading = source.read(now)
-        except (SourceError, OSError, ValueError) as error:
+        except Exception as error:  # whatever is wrong with one source, the others go on
             self._failed(asked, error, now)
             return
         self._meter.observe("sizewise_collector_read_seconds", time.perf_counter() - started, source=source.name)
@@ -164,6 +163,7 @@ class Collector:
         asked.failures, asked.error = asked.failures + 1, str(error)
         asked.not_before_ms = now.steady_ms + round(pause_s * 1000)
         _LOGGER.warning("source %s failed and is asked again in %.0f s: %s", asked.source.name, pause_s, error)
+        _LOGGER.debug("source %s failed here", asked.source.name, exc_info=error)
 
     def _gather(self, source: str, reading: Reading) -> None:
         self._batches += (batch for batch in reading.batches if len(batch))

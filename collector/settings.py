@@ -32,7 +32,7 @@ class HostSettings:
     group_min_cpu_s: float = 1.0
     """CPU time after which a group gets a workload of its own at once."""
 
-    limits_interval_s: float = 10.0
+    limits_interval_s: float = 30.0
     """How often limits and requests are read again. They change by a hand or a controller, not by load."""
 
     def __post_init__(self) -> None:

@@ -37,6 +37,14 @@ class Reading:
     node: Node | None = None
 
 
+class Stop(Protocol):
+    """The two methods of threading.Event by which a loop is told to end."""
+
+    def is_set(self) -> bool: ...
+
+    def wait(self, timeout: float | None = None) -> bool: ...
+
+
 class Source(Protocol):
     """One thing that telemetry comes from. Read by one thread."""
 

@@ -4,48 +4,63 @@ from __future__ import annotations
 
 import os
 import resource
-from typing import Final
+from typing import Final, Union
 
 _CHUNK: Final = 4096
 _SPARE_DESCRIPTORS = 200
 """Left for the log, the outbox and everything else."""
 
 
+File = Union["KeptFile", "ReopenedFile"]
+
+
 class KeptFile:
-    """One file whose content changes. `read` is one system call while it is kept open, three when it is not."""
+    """One file whose content changes. `read` is one system call."""
 
-    __slots__ = ("_descriptor", "_files", "path")
+    __slots__ = ("_descriptor", "_files")
 
-    def __init__(self, path: str, files: KeptFiles, descriptor: int) -> None:
-        self.path, self._files, self._descriptor = path, files, descriptor
+    def __init__(self, descriptor: int, files: KeptFiles) -> None:
+        self._descriptor, self._files = descriptor, files
 
     def read(self) -> bytes:
         """The whole content. Raises OSError once what it described is gone (ENODEV of a cgroup, ESRCH of a process)."""
-        if self._descriptor < 0:
-            return read_file(self.path)
         data = os.pread(self._descriptor, _CHUNK, 0)
-        while len(data) % _CHUNK == 0 and data:
-            more = os.pread(self._descriptor, _CHUNK, len(data))
-            if not more:
-                break
+        return data if len(data) < _CHUNK else self._with_rest(data)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+        self._files.release()
+
+    def _with_rest(self, data: bytes) -> bytes:
+        while more := os.pread(self._descriptor, _CHUNK, len(data)):
             data += more
         return data
 
+
+class ReopenedFile:
+    """The same when there are no descriptors to spare: three system calls a read."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def read(self) -> bytes:
+        """As KeptFile.read; raises FileNotFoundError when it is gone."""
+        return read_file(self._path)
+
     def close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._files.release()
-            self._descriptor = -1
+        """Nothing is open between reads."""
 
 
 class KeptFiles:
-    """Hands out kept files. Above `limit` descriptors a file is opened for each read instead."""
+    """Hands out files to be read again. Above `limit` descriptors a file is opened for each read instead."""
 
     def __init__(self, limit: int | None = None) -> None:
         """None: as many as the process may have, less a few."""
         self._free = descriptor_limit() - _SPARE_DESCRIPTORS if limit is None else limit
 
-    def open(self, path: str) -> KeptFile | None:
+    def open(self, path: str) -> KeptFile | ReopenedFile | None:
         """The file, or None when it is not there or may not be read."""
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -53,11 +68,12 @@ class KeptFiles:
             return None
         if self._free > 0:
             self._free -= 1
-            return KeptFile(path, self, descriptor)
+            return KeptFile(descriptor, self)
         os.close(descriptor)
-        return KeptFile(path, self, -1)
+        return ReopenedFile(path)
 
     def release(self) -> None:
+        """A kept file was closed."""
         self._free += 1
 
 
@@ -80,11 +96,9 @@ def read_file(path: str) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         data = os.read(descriptor, _CHUNK)
-        while len(data) % _CHUNK == 0 and data:
-            more = os.read(descriptor, _CHUNK * 16)
-            if not more:
-                break
-            data += more
+        if len(data) == _CHUNK:
+            while more := os.read(descriptor, 16 * _CHUNK):
+                data += more
         return data
     finally:
         os.close(descriptor)

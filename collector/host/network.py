@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 
 from collector.host import parse
-from collector.host.files import KeptFile, KeptFiles
-
-Traffic = tuple[int | None, int | None]
-_NONE: Traffic = (None, None)
+from collector.host.cgroup import NO_TRAFFIC, Traffic
+from collector.host.files import File, KeptFiles
 
 
 class Namespaces:
@@ -17,7 +15,7 @@ class Namespaces:
     def __init__(self, proc: str, files: KeptFiles) -> None:
         self._proc, self._files = proc, files
         self._host = self._link(1) or self._link("self")
-        self._open: dict[str, KeptFile] = {}
+        self._open: dict[str, File] = {}
         self._round: dict[str, Traffic] = {}
 
     @property
@@ -44,7 +42,7 @@ class Namespaces:
     def traffic(self, namespace: str | None) -> Traffic:
         """Bytes (received, sent) since the namespace was made; (None, None) when it is not to be seen."""
         if namespace is None:
-            return _NONE
+            return NO_TRAFFIC
         known = self._round.get(namespace)
         if known is None:
             known = self._round[namespace] = self._read(namespace)
@@ -58,12 +56,12 @@ class Namespaces:
     def _read(self, namespace: str) -> Traffic:
         file = self._open.get(namespace)
         if file is None:
-            return _NONE
+            return NO_TRAFFIC
         try:
             return parse.net_dev(file.read())
         except (OSError, ValueError):
             self._open.pop(namespace).close()
-            return _NONE
+            return NO_TRAFFIC
 
     def _link(self, pid: int | str) -> str | None:
         try:

@@ -35,7 +35,7 @@ class Owner:
 def owner_of(pod: str, node: str = "") -> Owner:
     """The owner by the pod's name. `node` tells static pods, which carry their node's name as a tail."""
     if node and pod.endswith(f"-{node}") and len(pod) > len(node) + 1:
-        return Owner("Node", pod.removesuffix(f"-{node}"))
+        return Owner("StaticPod", pod.removesuffix(f"-{node}"))
     for kind, rule in _RULES:
         if match := rule.match(pod):
             return Owner(kind, match["name"])

@@ -52,9 +52,8 @@ def quota_cores(quota_us: int | None, period_us: int | None) -> float | None:
 
 
 def pressure_us(data: bytes) -> int | None:
-    """PSI: microseconds in which some task waited. `some avg10=.. avg60=.. avg300=.. total=N`."""
-    start = data.find(b"some ")
-    return field(data[start:], b"total=") if start >= 0 else None
+    """PSI: microseconds in which some task waited. `some avg10=.. avg60=.. avg300=.. total=N`, then a line `full`."""
+    return _integer(data[: data.find(b"\n")].rpartition(b"=")[2])
 
 
 def io_stat(data: bytes, stacked: Container[bytes]) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from collector.host.files import KeptFile, KeptFiles, read_if_there
+from collector.host.files import File, KeptFiles, read_if_there
 
 _KERNEL_THREAD = 0x00200000  # PF_KTHREAD of linux/sched.h
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -75,8 +75,8 @@ class Process:
         if stat_file is None:
             raise ProcessLookupError(pid)
         self._stat_file = stat_file
-        self._statm: KeptFile | None = None
-        self._io: KeptFile | None = None
+        self._statm: File | None = None
+        self._io: File | None = None
         self.group = ""
         self.anon = self.shared = 0
         self.disk: tuple[int, int] | None = None

@@ -26,7 +26,7 @@ _APP_SCOPE = re.compile(r"^app-(?:(?:gnome|flatpak|dbus-:[\d.]+|KDE)-)?(?P<app>.
 _APP_SERVICE = re.compile(r"^app-(?:[a-zA-Z]+-)?(?P<app>.+?)@[0-9a-f]+\.service$")
 # Sessions, terminals and one-off runs hold whatever a person starts: their processes are grouped by command.
 _SESSION = re.compile(
-    r"^(?:session-\w+|init|run-.+|vte-spawn-.+|tmux-spawn-.+|kitty-.+|app-.*[tT]erminal.*)\.(?:scope)$"
+    r"^(?:session-\w+|init|run-.+|vte-spawn-.+|tmux-spawn-.+|kitty-.+|app-.*(?:[tT]erminal|konsole|[pP]tyxis|kitty|lacritty).*)\.(?:scope)$"
 )
 _TRANSIENT = re.compile(r"^run-(?:[ru][0-9a-f]+|p\d+-i\d+)\.(?:service|scope)$")
 _ESCAPE = re.compile(r"\\x([0-9a-f]{2})")
@@ -72,7 +72,7 @@ def _unit(parts: list[str]) -> Found | None:
     if _SESSION.match(name) or _TRANSIENT.match(name):
         return None
     user = any(_USER_MANAGER.match(part) for part in parts[:-1])
-    if not user and not parts[0].endswith(".slice") and name != "init.scope":
+    if not user and not parts[0].endswith(".slice"):
         return None
     return Unit(unit_name(name), user)
 

@@ -20,6 +20,8 @@ from models.inventory import Node
 
 _MACHINE_MS = 300_000
 """Disks and cards are looked at again this often: they change by hot-plug only."""
+_NODE_MS = 10_000
+"""The node is described this often, and when workloads come or go."""
 
 
 class _State(msgspec.Struct, array_like=True):
@@ -55,7 +57,7 @@ class HostSource:
         self._groups = GroupWorkloads(namer, self._files, host, self._cgroups.__contains__, hierarchy)
         self._seen = Seen()
         self._newest_ms = 0
-        self._next_look_ms = 0
+        self._next_look_ms = self._next_node_ms = 0
 
     def read(self, now: Moment) -> Reading:
         """One row per workload instance that was read before, what happened since, and the node."""
@@ -68,7 +70,7 @@ class HostSource:
         batches = (rows.batch(), plain.batch())
         self._seen.note(*batches)
         self._newest_ms = now.steady_ms
-        return Reading(batches, events, self._node_now(now))
+        return Reading(batches, events, self._node_if_due(now, changed=bool(events)))
 
     def state(self) -> bytes:
         state = _State(
@@ -94,6 +96,12 @@ class HostSource:
     def close(self) -> None:
         self._cgroups.close()
         self._groups.close()
+
+    def _node_if_due(self, now: Moment, *, changed: bool) -> Node | None:
+        if not changed and now.steady_ms < self._next_node_ms:
+            return None
+        self._next_node_ms = now.steady_ms + _NODE_MS
+        return self._node_now(now)
 
     def _node_now(self, now: Moment) -> Node:
         machine = self._machine

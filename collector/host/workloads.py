@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from collector.host import requests
-from collector.host.cgroup import Cgroup, Counters, LimitMemo, Limits, Sample, open_cgroup
+from collector.host.cgroup import Cgroup, Counters, LimitMemo, Limits, open_cgroup
 from collector.host.files import KeptFiles, read_if_there
 from collector.host.found import Found, KubeContainer, PlainContainer, SlurmStep
 from collector.host.layout import Layout
@@ -233,15 +233,10 @@ class CgroupWorkloads:
 
     def _read_one(self, tracked: Tracked, now: Moment, rows: Rows) -> Iterator[WorkloadEvent]:
         try:
-            sample = tracked.cgroup.read()
+            sample = tracked.cgroup.read(self.networks.traffic(tracked.namespace))
         except OSError:
             yield from self._lose(tracked, now)
             return
-        if tracked.namespace is not None:
-            received, sent = self.networks.traffic(tracked.namespace)
-            if received is not None:
-                counters = sample.counters._replace(net_received=received, net_sent=sent)
-                sample = Sample(counters, sample.working_set, sample.rss)
         before, span_ms = tracked.before, now.steady_ms - tracked.before_ms
         if before is not None and span_ms > 0 and tracked.named is not None:
             values = row_values(before, sample, span_ms, tracked.sizes)
