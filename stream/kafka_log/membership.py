@@ -7,6 +7,7 @@ So its poll runs in a helper thread, the listener there only waits, and the thre
 from __future__ import annotations
 
 import queue
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future as Work
 from typing import Any, NamedTuple
@@ -15,12 +16,14 @@ from kafka import TopicPartition
 from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.future import Future
+from kafka.structs import MemberState
 
 from stream.contract import PartitionListener
 from stream.kafka_log.clients import Clients
 from stream.kafka_log.internals import complete, daemon, forget_ownership
 
 _MAX_POLL_INTERVAL_MS = 30_000  # the contract's
+_TURN_MS = 250
 _CLOSE_MS = 5_000
 
 
@@ -33,6 +36,8 @@ class Membership:
         self._calls: queue.SimpleQueue[_Call | Work[Any]] = queue.SimpleQueue()
         self._work: Work[Any] | None = None
         self._failure: BaseException | None = None
+        self._held: list[Any] = []
+        self._closing = False
         self.owned: set[int] = set()
         assignor = CooperativeStickyAssignor()
         self._consumer = clients.consumer(
@@ -46,10 +51,14 @@ class Membership:
         self._consumer.subscribe([topic], listener=_Rebalance(self._calls, assignor))
         self._worker = _Worker(f"kafka-poll-{group}")
 
-    def poll(self, timeout_ms: int, max_records: int) -> Mapping[Any, Sequence[Any]]:
+    def poll(self, timeout_s: float, max_records: int) -> list[Any]:
         """Records of owned partitions. Raises what the listener raised."""
-        batches = self._served(lambda: self._consumer.poll(timeout_ms=timeout_ms, max_records=max_records))
-        return {at: batch for at, batch in batches.items() if at.partition in self.owned}
+        if not self._held:
+            if self._work is None:
+                self._start(lambda: self._turn(max_records))
+            self._serve(time.monotonic() + timeout_s)
+        ready, self._held = self._held[:max_records], self._held[max_records:]
+        return ready
 
     def group(self) -> Any:
         """The generation that a transaction is fenced by (KIP-447)."""
@@ -67,36 +76,60 @@ class Membership:
 
     def close(self) -> None:
         """Leave the group; what is still owned is revoked first."""
+        self._closing = True
         try:
-            self._served(lambda: self._consumer.close(autocommit=False, timeout_ms=_CLOSE_MS))
+            if self._work is not None:
+                self._serve(None)
+            self._start(lambda: self._consumer.close(autocommit=False, timeout_ms=_CLOSE_MS) or {})
+            self._serve(None)
         finally:
             self._worker.close()
 
-    def _served(self, job: Callable[[], Any]) -> Any:
-        """Have `job` done by the helper, and do meanwhile what the listener is asked for. A job that was left when the
-        caller was interrupted is finished first, because it may hold records."""
-        work = self._work
-        if work is None:
-            self._work = work = self._worker.submit(job)
-            work.add_done_callback(self._calls.put)
-        while (call := self._calls.get()) is not work:
-            if isinstance(call, _Call):
-                self._answer(call)
-        self._work = None
+    def _turn(self, max_records: int) -> Mapping[Any, Sequence[Any]]:
+        """In the helper: poll, and while the group rebalances go on polling. kafka-python 3.0 forgets the answer to a
+        join that arrives between two polls and joins again, so that a group of members that poll briefly never settles."""
+        until = time.monotonic() + _MAX_POLL_INTERVAL_MS / 1000
+        while True:
+            batches: Mapping[Any, Sequence[Any]] = self._consumer.poll(timeout_ms=_TURN_MS, max_records=max_records)
+            settled = self._consumer.group_metadata().state != MemberState.REBALANCING
+            if batches or settled or self._closing or time.monotonic() > until:
+                return batches
+
+    def _start(self, job: Callable[[], Mapping[Any, Sequence[Any]]]) -> None:
+        self._work = self._worker.submit(job)
+        self._work.add_done_callback(self._calls.put)
+
+    def _serve(self, deadline: float | None) -> None:
+        """Do what the listener is asked for until the helper is done or time is up; then it goes on by itself, and the
+        next call finds what it got."""
+        while True:
+            try:
+                call = self._calls.get(timeout=deadline and max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                break
+            if not isinstance(call, _Call):
+                self._finish(call)
+                break
+            self._answer(call)
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise failure
-        return work.result()
+
+    def _finish(self, work: Work[Any]) -> None:
+        self._work = None
+        for batch in work.result().values():
+            self._held += [record for record in batch if record.partition in self.owned]
 
     def _answer(self, call: _Call) -> None:
         try:
             call.handler(self, call.partitions)
-        except BaseException as error:  # raised again when the helper is done, or its thread would wait for ever
+        except BaseException as error:  # raised again by `_serve`: the I/O thread must not wait for ever
             self._failure = self._failure or error
         finally:
             complete(self._consumer, call.done)
 
     def _assigned(self, partitions: Sequence[int]) -> None:
+        self._drop_held(partitions)
         self.owned.update(partitions)
         for number, offset in self._listener.assigned(partitions).items():
             self._consumer.seek(TopicPartition(self._topic, number), offset)
@@ -106,12 +139,17 @@ class Membership:
             try:
                 self._listener.revoked(going)
             finally:
+                self._drop_held(going)
                 self.owned.difference_update(going)
 
     def _lost(self, partitions: Sequence[int]) -> None:
         if gone := [number for number in partitions if number in self.owned]:
+            self._drop_held(gone)
             self.owned.difference_update(gone)
             self._listener.lost(gone)
+
+    def _drop_held(self, partitions: Sequence[int]) -> None:
+        self._held = [record for record in self._held if record.partition not in partitions]
 
 
 class _Call(NamedTuple):

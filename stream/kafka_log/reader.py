@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from kafka import TopicPartition
@@ -12,7 +12,7 @@ from kafka.errors import KafkaError
 
 from stream.contract import Record
 from stream.kafka_log.errors import is_permanent, log_error, translated
-from stream.kafka_log.records import records_of
+from stream.kafka_log.records import record_of
 
 _log = logging.getLogger(__name__)
 _BACK_OFF_S = 0.2
@@ -32,7 +32,11 @@ class KafkaReader:
             consumer.seek(at, start)
 
     def poll(self, timeout_s: float, max_records: int = 500) -> Sequence[Record]:
-        return poll_records(self._consumer.poll, self._stream, timeout_s, max_records)
+        return polled(lambda: self._poll(timeout_s, max_records), self._stream, timeout_s)
+
+    def _poll(self, timeout_s: float, max_records: int) -> list[Any]:
+        batches = self._consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=max_records)
+        return [raw for batch in batches.values() for raw in batch]
 
     def caught_up(self) -> bool:
         """Goes by positions and not by records: the last offsets may be compacted away, transaction markers, or part of
@@ -48,10 +52,10 @@ class KafkaReader:
         self._consumer.close(autocommit=False, timeout_ms=1_000)
 
 
-def poll_records(poll: Any, stream: str, timeout_s: float, max_records: int) -> list[Record]:
+def polled(poll: Callable[[], Iterable[Any]], stream: str, timeout_s: float) -> list[Record]:
     """Poll once. An error that time mends is waited for: it must not end a stage. Raises LogError for the others."""
     try:
-        return records_of(stream, poll(timeout_ms=int(timeout_s * 1000), max_records=max_records))
+        return [record_of(stream, raw) for raw in poll()]
     except KafkaError as error:
         if is_permanent(error):
             raise log_error(f"reading {stream}", error) from error

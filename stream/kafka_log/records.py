@@ -5,7 +5,6 @@ The timestamp of a record is the broker's, because retention goes by it; a time 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import Any
 
 from stream.contract import Message, Record
@@ -20,12 +19,7 @@ def wire_headers(message: Message) -> list[tuple[str, bytes]]:
     return headers
 
 
-def records_of(stream: str, batches: Mapping[Any, Iterable[Any]]) -> list[Record]:
-    """What a poll of kafka-python returned, per partition in offset order."""
-    return [_record(stream, raw) for batch in batches.values() for raw in batch]
-
-
-def _record(stream: str, raw: Any) -> Record:
+def record_of(stream: str, raw: Any) -> Record:
     """Other programs may write to a topic: what is no UTF-8 is replaced, so that the stage and not the log refuses it."""
     headers = {name: (value or b"").decode(errors="replace") for name, value in raw.headers}
     time = headers.pop(_TIME, "")

@@ -16,7 +16,7 @@ from stream.contract import FencedError, LogUnavailableError, Message, Partition
 from stream.kafka_log.catalogue import Catalogue, Layout
 from stream.kafka_log.errors import FENCED, is_permanent, log_error, translated
 from stream.kafka_log.membership import Membership
-from stream.kafka_log.reader import poll_records
+from stream.kafka_log.reader import polled
 from stream.kafka_log.transaction import Transactor, UndecidedError
 from stream.routing import check_sizes, partition_for
 
@@ -57,7 +57,7 @@ class KafkaSubscription:
             self._membership.close()
             self._membership = self._join(self._listener)
             self._expelled = False
-        return poll_records(self._membership.poll, self._layout.stream, timeout_s, max_records)
+        return polled(lambda: self._membership.poll(timeout_s, max_records), self._layout.stream, timeout_s)
 
     def assignment(self) -> frozenset[int]:
         return frozenset(self._membership.owned)
