@@ -53,7 +53,7 @@ class LogSettings:
     """`sqlite:PATH`: one file on this machine. `kafka:HOST:PORT[,HOST:PORT...]`: a cluster."""
     partitions: int = 8
     """Partitions of the streams that are created: at most so many profilers share the work. A stream keeps the number
-    that it was created with. Eight profilers absorb 40 million values a second; more partitions make messages small."""
+    that it was created with. More partitions make smaller messages, which cost more for each row."""
     sqlite_synchronous: Literal["full", "normal"] = "full"
     """full: what was confirmed survives a power cut, for one fsync a batch. normal: it survives any kill of a process,
     and a power cut may take the newest second."""

@@ -15,7 +15,7 @@ from stream.sqlite_log.schema import APPLICATION_ID, CREATE, VERSION
 BUSY_S = 10.0
 """How long a transaction waits for another process's. The longest honest one writes some tens of MB: under a second."""
 PAGE_BYTES = 8192
-"""One telemetry message of a small node fits a page; 4 KiB pages were a fifth slower at 8 KiB a message."""
+"""Writing and reading a message of 8 KiB takes 22 us of CPU; with pages of 4 KiB it took 31, with 16 KiB 30 or more."""
 CHECKPOINT_PAGES = 2000
 """The write-ahead log goes back into the file every 16 MiB, by whoever commits then."""
 

@@ -12,6 +12,7 @@ from stream.contract import PartitionListener, Reader, StreamSpec, Subscription,
 from stream.sqlite_log.catalogue import StreamRow, ends, ensure_stream, find_stream, starts
 from stream.sqlite_log.database import Database, Synchronous
 from stream.sqlite_log.reader import SqliteReader
+from stream.sqlite_log.seat import Seat
 from stream.sqlite_log.subscription import SqliteSubscription
 from stream.sqlite_log.writer import SqliteWriter
 
@@ -34,12 +35,14 @@ class SqliteLog:
         synchronous: Synchronous = "full",
         clock_ms: Callable[[], int] = wall_clock_ms,
         session_s: float = SESSION_S,
+        monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """Opens the file, or makes it. Raises LogError when it is no log, is damaged, is newer or may not be written."""
         self._path = path
         self._synchronous = synchronous
         self._clock_ms = clock_ms
         self._session_s = session_s
+        self._monotonic_s = monotonic_s
         self._lock = threading.Lock()
         self._database = Database(path, synchronous)
 
@@ -60,9 +63,12 @@ class SqliteLog:
 
     def subscribe(self, group: str, stream: str, listener: PartitionListener) -> Subscription:
         row = self._find(stream)
-        return self._on_new_connection(
-            lambda database: SqliteSubscription(database, group, row, listener, self._clock_ms, self._session_s)
-        )
+
+        def make(database: Database) -> SqliteSubscription:
+            seat = Seat(database, group, row, self._session_s, self._monotonic_s)
+            return SqliteSubscription(database, row, seat, listener, self._clock_ms)
+
+        return self._on_new_connection(make)
 
     def offsets(self, stream: str) -> Mapping[int, tuple[int, int]]:
         with self._lock, self._database.read() as tx:

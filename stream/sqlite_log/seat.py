@@ -8,8 +8,7 @@ never has two owners. Whoever looks first expels members that are dead or have n
 from __future__ import annotations
 
 import sqlite3
-import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,12 +33,15 @@ class Claim:
 
 
 class Seat:
-    """Times are `time.monotonic`, which all processes of a machine share and nobody sets back."""
+    """`clock_s` is `time.monotonic`, which all processes of a machine share and nobody sets back."""
 
-    def __init__(self, database: Database, group: str, stream: StreamRow, session_s: float) -> None:
+    def __init__(
+        self, database: Database, group: str, stream: StreamRow, session_s: float, clock_s: Callable[[], float]
+    ) -> None:
         self._database = database
         self._stream = stream
         self._session_s = session_s
+        self._clock_s = clock_s
         self._folder = Path(f"{database.path}-members")
         self._member = _NONE
         self._epoch = -1
@@ -52,7 +54,7 @@ class Seat:
 
     def unsettled(self, file_changed: bool) -> bool:
         """Whether `claim` may change something: others came or went, or this member must show that it lives."""
-        now_s = time.monotonic()
+        now_s = self._clock_s()
         look = now_s >= self._next_look_s
         if now_s >= self._renew_at_s or not (file_changed or look):
             return now_s >= self._renew_at_s
@@ -65,19 +67,19 @@ class Seat:
 
     def claim(self) -> Claim:
         """Expel the dead, renew, take free partitions that are due."""
-        now_s = time.monotonic()
+        now_s = self._clock_s()
         with self._database.write() as tx:
             dead = self._expel(tx, now_s)
-            self._enter(tx, now_s)
+            member = self._enter(tx, now_s)
             leases = self._leases(tx)
-            kept = sorted(p for p, member in leases.items() if member == self._member)
+            kept = sorted(p for p, owner in leases.items() if owner == member)
             free = [p for p in range(self._stream.partitions) if p not in leases]
-            due = self._due(tx)
+            due = self._due(tx, member)
             taken = free[: max(0, due - len(kept))]
-            tx.executemany(
-                "INSERT INTO leases VALUES (?, ?, ?)", [(self.group_id, partition, self._member) for partition in taken]
-            )
-            self._epoch = self._read_epoch(tx)
+            tx.executemany("INSERT INTO leases VALUES (?, ?, ?)", [(self.group_id, p, member) for p in taken])
+            epoch = self._read_epoch(tx)
+        # only now: an id that was rolled back goes to another member, and must not be taken for this one's
+        self._member, self._epoch, self._renew_at_s = member, epoch, now_s + self._session_s / 3
         for pulse in dead:
             bury(self._folder, pulse)
         return Claim(frozenset(kept), frozenset(taken), frozenset(kept[due:]))
@@ -105,7 +107,7 @@ class Seat:
                 f"{self._stream.name}: partitions {foreign} are not this member's any more; nothing was committed. "
                 "Drop their state: their owner goes on from the last commit"
             )
-        self._renew(tx, time.monotonic())
+        self._renew(tx, self._clock_s())
 
     def leave(self) -> None:
         """Give up the seat and all leases."""
@@ -115,22 +117,20 @@ class Seat:
         finally:
             self._pulse.stop()
 
-    def _enter(self, tx: sqlite3.Connection, now_s: float) -> None:
-        """Renew, or come (again) as the newest member."""
-        if not self._renew(tx, now_s):
-            cursor = tx.execute(
-                "INSERT INTO members (group_id, pulse, expires_s) VALUES (?, ?, ?)",
-                (self.group_id, self._pulse.name, now_s + self._session_s),
-            )
-            self._member = cursor.lastrowid or _NONE
-            self._announce(tx)
+    def _enter(self, tx: sqlite3.Connection, now_s: float) -> int:
+        """Renew, or come (again) as the newest member. Returns this member's id."""
+        if self._renew(tx, now_s):
+            return self._member
+        self._announce(tx)
+        [member] = tx.execute(
+            "INSERT INTO members (group_id, pulse, expires_s) VALUES (?, ?, ?) RETURNING id",
+            (self.group_id, self._pulse.name, now_s + self._session_s),
+        ).fetchone()
+        return int(member)
 
     def _renew(self, tx: sqlite3.Connection, now_s: float) -> bool:
-        self._renew_at_s = now_s + self._session_s / 3
-        renewed = tx.execute(
-            "UPDATE members SET expires_s = ? WHERE id = ?", (now_s + self._session_s, self._member)
-        ).rowcount
-        return renewed == 1
+        expires_s = now_s + self._session_s
+        return tx.execute("UPDATE members SET expires_s = ? WHERE id = ?", (expires_s, self._member)).rowcount == 1
 
     def _expel(self, tx: sqlite3.Connection, now_s: float) -> list[str]:
         """Remove dead members; returns their pulses."""
@@ -163,8 +163,8 @@ class Seat:
     def _leases(self, tx: sqlite3.Connection) -> dict[int, int]:
         return dict(tx.execute("SELECT partition, member_id FROM leases WHERE group_id = ?", (self.group_id,)))
 
-    def _due(self, tx: sqlite3.Connection) -> int:
-        """How many partitions are due to this member, who is one of the group."""
+    def _due(self, tx: sqlite3.Connection, member: int) -> int:
+        """How many partitions are due to this member of the group."""
         members = [member_id for member_id, _, _ in self._members(tx)]
         each, more = divmod(self._stream.partitions, len(members))
-        return each + (members.index(self._member) < more)
+        return each + (members.index(member) < more)

@@ -19,18 +19,18 @@ class SqliteSubscription:
     def __init__(
         self,
         database: Database,
-        group: str,
         stream: StreamRow,
+        seat: Seat,
         listener: PartitionListener,
         clock_ms: Callable[[], int],
-        session_s: float,
     ) -> None:
         self._database = database
         self._listener = listener
         self._clock_ms = clock_ms
-        self._seat = Seat(database, group, stream, session_s)
+        self._seat = seat
         self._cursor = Cursor(stream, {})
         self._seen_version: int | None = None
+        self._settled = False
         self._closed = False
 
     def poll(self, timeout_s: float, max_records: int = 500) -> Sequence[Record]:
@@ -73,7 +73,7 @@ class SqliteSubscription:
 
     def _step(self, max_records: int) -> list[Record]:
         version = self._database.data_version()
-        if self._seat.unsettled(version != self._seen_version):
+        if not self._settled or self._seat.unsettled(version != self._seen_version):
             self._settle()
         if version == self._seen_version:
             return []
@@ -84,10 +84,12 @@ class SqliteSubscription:
 
     def _settle(self) -> None:
         """Tell the listener what came and went. A listener that raises is told again at the next poll."""
+        self._settled = False
         claim = self._seat.claim()
         self._lose(claim.kept)
         self._give_up(claim.surplus)
         self._take((claim.kept | claim.taken) - claim.surplus - self.assignment())
+        self._settled = True
         self._seen_version = None
 
     def _lose(self, leases: frozenset[int]) -> None:
