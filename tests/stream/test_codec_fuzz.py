@@ -47,7 +47,7 @@ edits = st.lists(
     min_size=1,
     max_size=6,
 )
-many = settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+many = settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 
 
 def edited(data: bytes, changes: list[tuple[str, int, int]]) -> bytes:
