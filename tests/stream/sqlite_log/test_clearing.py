@@ -46,6 +46,7 @@ def test_a_compacted_stream_holds_one_message_per_key(log: SqliteLog) -> None:
     assert log.offsets("state") == {0: (198, 200)}
 
 
+@settings(max_examples=50)
 @given(
     writes=st.lists(
         st.lists(st.tuples(st.sampled_from("abc"), st.none() | st.binary(max_size=2)), max_size=6), max_size=6
