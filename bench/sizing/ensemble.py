@@ -1,0 +1,170 @@
+"""sizewise's expert ensemble as a policy. What it learns across workloads it learns from other workloads only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bench.sizing.replay import FLOOR, WARM_UP_DAYS, cap
+from bench.sizing.score import MIN_SAMPLES_RATIO
+from bench.sizing.usage import Past, Resource, quantiles
+from models.columns import Array
+from recommender.sizing.experts.calibrate import PRICES, Realised, meet, volatility_groups
+from recommender.sizing.experts.catalogue import EXPERTS
+from recommender.sizing.experts.days import LEVELS, Days
+from recommender.sizing.experts.decide import Choice, Evidence, choose, evidence, sized_price
+from recommender.sizing.experts.hold import CALM, Held, HoldRule, hold
+from recommender.sizing.experts.ledger import Ledger, Losses, held, losses
+from recommender.sizing.experts.prior import Cuts, Prior, Traits
+
+FOLDS = 5
+LEARN_FROM_DAYS = 2
+"""Decisions resting on fewer days are not charged to the experts: all their statistics are the same then."""
+
+
+def day_quantiles(samples: Array) -> Array:
+    """The summary of each day that the ensemble keeps, [n, days, 6]; NaN for a day with under half of its samples."""
+    enough = np.sum(~np.isnan(samples), axis=2) >= samples.shape[2] * MIN_SAMPLES_RATIO
+    return np.where(enough[..., None], quantiles(samples, LEVELS), np.nan)
+
+
+@dataclass(slots=True)
+class Learner:
+    """The record of every expert, kept day by day; shared by the policies of every price of risk.
+
+    A workload's prior comes from the four folds that it is not in (`leave_out`), as for a workload never seen before.
+    """
+
+    resource: Resource
+    hold_days: int = 1
+    leave_out: bool = True
+    _known: dict[int, Evidence] = field(default_factory=dict)
+    _traits: dict[int, Traits] = field(default_factory=dict)
+    _ledger: Ledger | None = None
+    _priors: list[Prior] = field(default_factory=list)
+    _classes: Array | None = None
+    _pending: list[Array] = field(default_factory=list)
+    _seen: int = 0
+
+    def evidence(self, past: Past) -> Evidence:
+        """What is known of every expert before block `past.now`."""
+        while self._seen < past.now:
+            self._finish_day(Past(past.usage, self._seen + 1))
+        return self._known[past.now]
+
+    def traits(self, past: Past) -> Traits:
+        self.evidence(past)
+        return self._traits[past.now]
+
+    def choice(self, past: Past, price: float, exponent: float = 0.0) -> Choice:
+        """The blend at a price of risk; `exponent` as in `sized_price`."""
+        prices = sized_price(self.resource, price, self.traits(past).level, exponent)
+        return choose(self.resource, self.evidence(past), prices)
+
+    def _finish_day(self, past: Past) -> None:
+        """Charge the day that just ended to the limits set before it, then set new ones."""
+        experts, folds = EXPERTS[self.resource], _folds(len(past), self.leave_out)
+        summary = past.per_block(day_quantiles)
+        ledger = self._ledger or Ledger.empty(len(past), len(experts))
+        priors = self._priors or [Prior.empty(len(experts)) for _ in folds]
+        if self._pending and self._classes is not None:
+            day = held([losses(self.resource, summary[:, -1], limits) for limits in self._pending])
+            ledger = ledger.after(day)
+            priors = [
+                prior.after(classes[~rows], _rows(day, ~rows)) if self.leave_out else prior.after(classes, day)
+                for prior, classes, rows in zip(priors, self._classes, folds, strict=True)
+            ]
+        days = Days.newest(summary)
+        limits, traits = experts.limits(days, FLOOR[self.resource], cap(past)), Traits.of(days, cap(past))
+        self._classes = np.stack([Cuts.of(traits.take(~rows if self.leave_out else rows)).classes(traits) for rows in folds])
+        self._known[past.now] = _by_fold(self.resource, limits, ledger, priors, self._classes, folds)
+        self._traits[past.now] = traits
+        if past.now >= LEARN_FROM_DAYS:
+            self._pending = [*self._pending, limits][-self.hold_days :]
+        self._ledger, self._priors, self._seen = ledger, priors, past.now
+
+
+def _folds(n: int, leave_out: bool) -> list[Array]:
+    """The rows of each fold; one fold of all rows when nobody is left out."""
+    return [np.arange(n) % FOLDS == fold for fold in range(FOLDS)] if leave_out else [np.ones(n, dtype=bool)]
+
+
+def _rows(day: Losses, rows: Array) -> Losses:
+    return Losses(day.slack[rows], day.overrun[rows])
+
+
+def _by_fold(
+    resource: Resource, limits: Array, ledger: Ledger, priors: list[Prior], classes: Array, folds: list[Array]
+) -> Evidence:
+    """Each workload's evidence with the prior of its fold."""
+    whole = Evidence(limits, np.empty_like(limits), np.empty_like(limits), np.empty(len(limits)))
+    for prior, codes, rows in zip(priors, classes, folds, strict=True):
+        part = Ledger(ledger.slack[rows], ledger.overrun[rows], ledger.weight[rows])
+        known = evidence(resource, limits[rows], part, prior, codes[rows])
+        whole.slack[rows], whole.overrun[rows], whole.own_share[rows] = known.slack, known.overrun, known.own_share
+    return whole
+
+
+@dataclass(frozen=True, slots=True)
+class Ensemble:
+    """The blend of experts at one price of risk."""
+
+    learner: Learner
+    price: float
+    exponent: float = 0.0
+
+    @property
+    def name(self) -> str:
+        return f"sizewise λ={self.price:g}"
+
+    def decide(self, past: Past) -> Array:
+        return self.learner.choice(past, self.price, self.exponent).limit
+
+
+@dataclass(slots=True)
+class Calm:
+    """The same with fewer changes."""
+
+    inner: Ensemble
+    rule: HoldRule = CALM
+    _held: Held | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.inner.name} low churn"
+
+    def decide(self, past: Past) -> Array:
+        self._held = hold(self.rule, self._held or Held.nothing(len(past)), self.inner.decide(past))
+        return self._held.limit
+
+
+@dataclass(slots=True)
+class Target:
+    """The blend whose price of risk is found from the overruns of the last days, per group of volatility."""
+
+    learner: Learner
+    rate: float
+    _realised: Realised | None = None
+    _limits: Array | None = None
+    _groups: Array | None = None
+
+    @property
+    def name(self) -> str:
+        return f"sizewise target {self.rate * 100:g} %"
+
+    def decide(self, past: Past) -> Array:
+        for now in range(WARM_UP_DAYS if self._limits is None else past.now, past.now + 1):
+            self._step(Past(past.usage, now))
+        assert self._limits is not None and self._groups is not None and self._realised is not None
+        return meet(self.rate, self._realised, self._groups, self._limits)
+
+    def _step(self, past: Past) -> None:
+        realised = self._realised or Realised.empty(past.resource)
+        if self._limits is not None and self._groups is not None:
+            day = past.per_block(day_quantiles)[:, -1]
+            realised = realised.after(losses(past.resource, day, self._limits).overrun, self._groups)
+        limits = [self.learner.choice(past, price).limit for price in PRICES[past.resource]]
+        self._limits = np.minimum(np.stack(limits, axis=1), cap(past)[:, None])
+        self._groups = volatility_groups(self.learner.traits(past).volatility)
+        self._realised = realised
