@@ -21,7 +21,9 @@ _STYLE = {"lower": "green", "raise": "bold red", "set": "cyan", "leave": "dim", 
 WIDE = 150
 """Columns from which on there is one table; under it each workload has its own lines."""
 _PLAIN = frozenset({"percentile", "peak", "margin", "within-bounds", "no-request-known"})
-"""Reasons that the numbers and the action say already; shown when there is no other. -o json has them all."""
+"""Reasons that the numbers and the action say already. -o json has them all."""
+_FIRM_HOURS = 24
+"""History under which the summary says once, for all, that there is little of it."""
 
 
 def records(page: Body) -> Iterator[dict[str, Any]]:
@@ -43,8 +45,9 @@ def records(page: Body) -> Iterator[dict[str, Any]]:
 
 def view(page: Body, width: int) -> RenderableType:
     """The table and its summary. `width` in columns of the terminal."""
-    body = _table(page["workloads"], width) if width >= WIDE else Group(*_lines(page["workloads"], width))
-    return Group(body, Text(), *_summary(page))
+    said = _PLAIN if _history_hours(page) >= _FIRM_HOURS else _PLAIN | {"short-history"}
+    draw = _table if width >= WIDE else _lines
+    return Group(draw(page["workloads"], width, said), Text(), *_summary(page))
 
 
 def brief(page: Body) -> RenderableType:
@@ -59,7 +62,7 @@ def brief(page: Body) -> RenderableType:
     return table
 
 
-def _table(workloads: list[Body], width: int) -> Table:
+def _table(workloads: list[Body], width: int, said: frozenset[str]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", width=width, pad_edge=False)
     table.add_column("WORKLOAD", ratio=3, overflow="ellipsis", no_wrap=True, min_width=24)
     table.add_column("")
@@ -73,7 +76,7 @@ def _table(workloads: list[Body], width: int) -> Table:
     for workload in workloads:
         confidence = share(workload["confidence_ratio"])
         for resource, first, sure in (("cpu", _name(workload), confidence), ("memory", _place(workload), "")):
-            table.add_row(first, *_cells(resource, workload[resource]), sure, _why(workload[resource]))
+            table.add_row(first, *_cells(resource, workload[resource]), sure, _why(workload[resource], said))
     return table
 
 
@@ -90,19 +93,26 @@ def _cells(resource: str, sizing: Body) -> list[RenderableType]:
     ]
 
 
-def _lines(workloads: list[Body], width: int) -> Iterator[RenderableType]:
+def _lines(workloads: list[Body], width: int, said: frozenset[str]) -> Group:
     """For a narrow terminal: a heading per workload, a line per resource, and what there is to say under them."""
-    yield Text(f"{'':<5}{'P95':>10}{'PEAK':>10}  {'NOW -> TARGET':>21}  {'ACTION':<12}  {'SAVING':>9}", "bold")
+    head = f"{'':<5}{'P95':>10}{'PEAK':>10}  {'NOW -> TARGET':>21}  {'ACTION':<12}  {'SAVING':>9}"
+    lines: list[RenderableType] = [Text(head, "bold")]
     for workload in workloads:
         sure = f", confidence {share(workload['confidence_ratio'])}" if workload["confidence_ratio"] is not None else ""
         heading = Text.assemble(_name(workload), (f"  {_place(workload).plain.strip()}{sure}", "dim"))
         heading.truncate(width, overflow="ellipsis")
-        yield heading
-        for resource in _UNIT:
-            yield _line(resource, workload[resource])
-        for resource in _UNIT:
-            if why := _why(workload[resource]):
-                yield Padding(Text(f"{_SHORT[resource]}: {why}", "dim"), (0, 0, 0, 5))
+        lines += [heading, *(_line(resource, workload[resource]) for resource in _UNIT)]
+        lines += [Padding(Text(text, "dim"), (0, 0, 0, 5)) for text in _both(workload, said)]
+    return Group(*lines)
+
+
+def _both(workload: Body, said: frozenset[str]) -> Iterator[str]:
+    """Reasons of CPU and memory, once where they are the same."""
+    cpu, memory = (_why(workload[resource], said) for resource in _UNIT)
+    if cpu and cpu == memory:
+        yield cpu
+        return
+    yield from (f"{_SHORT[resource]}: {why}" for resource, why in zip(_UNIT, (cpu, memory), strict=True) if why)
 
 
 def _line(resource: str, sizing: Body) -> Text:
@@ -132,9 +142,12 @@ def _place(workload: Body) -> Text:
     return Text(f"  {workload['kind']} in {'/'.join(place)}", "dim")
 
 
-def _why(sizing: Body) -> str:
-    telling = [reason["sentence"] for reason in sizing["reasons"] if reason["code"] not in _PLAIN]
-    return "; ".join(telling or [reason["sentence"] for reason in sizing["reasons"]][:1])
+def _why(sizing: Body, said: frozenset[str]) -> str:
+    return "; ".join(reason["sentence"] for reason in sizing["reasons"] if reason["code"] not in said)
+
+
+def _history_hours(page: Body) -> float:
+    return max((float(workload["covered_hours"]) for workload in page["workloads"]), default=0.0)
 
 
 def _summary(page: Body) -> Iterator[Text]:
@@ -142,9 +155,8 @@ def _summary(page: Body) -> Iterator[Text]:
     yield Text(f"{shown} of {total} workloads" if shown < total else f"{total} workloads", "bold")
     for label, name, show in (("CPU", "cpu_cores", _cores), ("Memory", "memory_bytes", size)):
         yield Text(f"{label:<7}" + _totals(page["totals"][name], show))
-    history = max((workload["covered_hours"] for workload in page["workloads"]), default=0.0)
-    if history < 24:
-        yield Text(f"Based on at most {duration(history)} of telemetry; targets firm up over a week.", "dim")
+    if (history := _history_hours(page)) < _FIRM_HOURS:
+        yield Text(f"Based on {duration(history)} of telemetry or less: bounds are wide and narrow over a week.", "dim")
 
 
 def _cores(value: float) -> str:

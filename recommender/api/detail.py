@@ -11,7 +11,7 @@ from models.events import WorkloadEvent
 from models.inventory import Node
 from models.profile import CPU, HOURS_PER_WEEK, MEMORY, PEAK_DAYS
 from models.signals import CPU_SIGNALS
-from recommender.api.render import Body, nodes_of, number, time_text, workload
+from recommender.api.render import Body, name_of, nodes_of, number, time_text, workload
 from recommender.view import Row, Snapshot
 from recommender.view_follow import profile_of
 
@@ -22,11 +22,17 @@ def detail(snapshot: Snapshot, row: Row) -> Body:
     nodes = nodes_of(snapshot, row.id)
     return workload(snapshot, row) | {
         "nodes": nodes,
-        "signals": _signals(row, [snapshot.nodes[key] for key in nodes]),
+        "signals": _signals(row, [snapshot.nodes[key] for key in nodes] or _nodes_of_cluster(snapshot, row.id)),
         "days": _days(profile) if profile else [],
         "hours_of_week": _hours(profile) if profile else [],
         "events": [_event(event) for event in snapshot.events_of(row.id)],
     }
+
+
+def _nodes_of_cluster(snapshot: Snapshot, workload_id: str) -> list[Node]:
+    """Where it must have run, when no node says that it holds it."""
+    cluster = name_of(workload_id).cluster
+    return [node for node in snapshot.nodes.values() if node.cluster == cluster]
 
 
 def _signals(row: Row, nodes: list[Node]) -> list[Body]:
@@ -46,7 +52,7 @@ def _signals(row: Row, nodes: list[Node]) -> list[Body]:
 
 
 def _why_missing(signal: str, nodes: list[Node]) -> str:
-    """What the nodes that hold it say of the signal, or that nobody said anything."""
+    """What these nodes say of the signal, or that nobody said anything."""
     said = {c.reason for node in nodes for c in node.coverage if c.signal == signal and not c.seen and c.reason}
     return "; ".join(sorted(said)) or "no source gave a value for this workload"
 

@@ -19,6 +19,7 @@ from recommender.view_query import action_code
 
 Body = dict[str, Any]
 
+_DIGITS = {"bytes": 0, "cores": 6, "ratio": 4}
 _NO_SAMPLE = "no sample of this resource was seen yet"
 _NO_TARGET = "too little was seen to recommend a size; reasons say what is missing"
 _NOT_KNOWN = {
@@ -56,7 +57,7 @@ def workload(snapshot: Snapshot, row: Row) -> Body:
         "confidence_ratio": _confidence(row),
     }
     reasons = {
-        "instances_now": "no node reports what it holds",
+        "instances_now": "no node reports an instance of it now",
         "first_seen": "its profile was not read yet",
         "last_seen": "its profile was not read yet",
         "confidence_ratio": "no recommendation was made yet",
@@ -133,9 +134,9 @@ def _confidence(row: Row) -> float | None:
 
 
 def _sizing(row: Row, resource: int, unit: str) -> Body:
-    values = {name: number(row[name][resource]) for name in QUANTITIES}
+    values = {name: _rounded(number(row[name][resource]), unit) for name in QUANTITIES}
     values["saving"] = _saving(int(row["action"][resource]), values)
-    ratios = {name: number(row[name][resource]) for name in RATIOS}
+    ratios = {name: _rounded(number(row[name][resource]), "ratio") for name in RATIOS}
     body: Body = {
         "action": action_code(int(row["action"][resource])),
         "reasons": _reasons(int(row["reasons"][resource])),
@@ -152,7 +153,12 @@ def _saving(action: int, values: Mapping[str, float | None]) -> float | None:
         return 0.0
     now, target = values["request_now"], values["target"]
     changes = action in (Action.RAISE, Action.LOWER)
-    return now - target if changes and now is not None and target is not None else None
+    return round(now - target, 6) if changes and now is not None and target is not None else None
+
+
+def _rounded(value: float | None, unit: str) -> float | None:
+    """Without the digits that mean nothing: whole bytes, a millionth of a core, a hundredth of a percent."""
+    return None if value is None else round(value, _DIGITS[unit])
 
 
 def _reasons(mask: int) -> list[Body]:
@@ -160,11 +166,9 @@ def _reasons(mask: int) -> list[Body]:
 
 
 def _sum(values: Array, weights: Array, mask: Array) -> float:
-    return float((values[mask] * weights[mask]).sum())
+    return round(float((values[mask] * weights[mask]).sum()), 6)
 
 
 def nodes_of(snapshot: Snapshot, workload_id: str) -> Sequence[str]:
     """Keys of the nodes that hold an instance of it."""
-    return [
-        key for key, node in snapshot.nodes.items() if any(held.workload == workload_id for held in node.allocations)
-    ]
+    return [key for key, node in snapshot.nodes.items() if any(a.workload == workload_id for a in node.allocations)]

@@ -94,7 +94,8 @@ def test_the_report_fits_its_width_and_shows_what_to_do(state: Path, width: str)
     assert max(len(line) for line in text.splitlines()) <= int(width)
     for word in ("cart (server)", "200m", "2 -> 250m", "lower", "1.75", "1 GiB -> 1.5 GiB", "postgresql.service"):
         assert word in text
-    assert "little history" in text
+    assert "it was OOM-killed" in " ".join(text.split())
+    assert "bounds are wide and narrow over a week" in " ".join(text.split())
     assert "requested 2 cores, needed 250m: 1.75 cores can be given back; 50m needed also by those without" in " ".join(
         text.split()
     )
