@@ -161,13 +161,16 @@ class Consumer:
     def assigned(self, partitions: Sequence[int]) -> Mapping[int, int]:
         """Restore each partition and say where to go on: never before the first message that the log still has."""
         kept = self._event_log.offsets(self._stage.stream)
-        committed = self._event_log.committed(self._stage.group, self._stage.stream)
-        starts: dict[int, int] = {}
+        own = {}
         for partition in partitions:
-            own = self._stage.assigned(partition)
-            first = kept[partition][0]
-            start = max(first, committed.get(partition, first) if own is None else own)
-            starts[partition] = self._positions[partition] = self._committed[partition] = start
+            own[partition] = self._stage.assigned(partition)
+            self._positions[partition] = kept[partition][0]
+        if None in own.values():
+            committed = self._event_log.committed(self._stage.group, self._stage.stream)
+            own = {at: committed.get(at) if offset is None else offset for at, offset in own.items()}
+        starts = {at: max(kept[at][0], offset or 0) for at, offset in own.items()}
+        self._positions.update(starts)
+        self._committed.update(starts)
         self._meter.gauge("sizewise_stage_partitions", len(self._positions), stage=self._stage.name)
         return starts
 

@@ -203,7 +203,7 @@ def wait_for(done: Callable[[], bool], timeout_s: float = 60) -> None:
     deadline = time.monotonic() + timeout_s
     while not done():
         assert time.monotonic() < deadline, "did not come to pass"
-        time.sleep(0.05)
+        time.sleep(0.2)
 
 
 def test_members_that_come_and_go_lose_and_double_nothing(log: EventLog) -> None:
