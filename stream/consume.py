@@ -59,6 +59,7 @@ class ConsumeSettings:
     back_off_s: float = 0.5
     """First wait after the log failed; doubles up to max_back_off_s."""
     max_back_off_s: float = 15.0
+    """Longest such wait: after an outage of any length the work goes on within a quarter of a minute."""
 
 
 class Consumer:
