@@ -6,18 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from models.columns import Columns
 from models.metrics import NullMeter
 from models.profile import PROFILE_FIELDS
 from models.telemetry import TelemetryBatch
+from profiler import signals
 from profiler.partition import Partition
-from profiler.profiles import Profiles
+from profiler.profiles import SLAB, Profiles
 from profiler.settings import ProfilerSettings
 from profiler.slabs import restore
 from stream import schemas
-from stream.columns_codec import decode_columns
 from stream.contract import Message, Record
 from stream.telemetry_encoder import encode_telemetry
 
@@ -108,6 +106,7 @@ def bits(slabs: Iterable[Columns]) -> dict[str, dict[str, bytes]]:
 
 def state(taken: Partition) -> dict[str, dict[str, bytes]]:
     """`bits` of all that a partition holds, as it would be saved."""
-    taken.profiles.touch(np.arange(len(taken.profiles.names)))
-    saved = taken.checkpoint(1 << 40, NOW)
-    return bits(decode_columns(m.value, PROFILE_FIELDS) for m in saved if m.key != "cover" and m.value)
+    taken.settle()
+    used = len(taken.profiles.names)
+    signals.write_means(taken.profiles, slice(0, used))
+    return bits(taken.profiles.slab(index) for index in range(-(-used // SLAB)))
