@@ -13,6 +13,7 @@ BENCHES: dict[str, str] = {
     "mig": "MIG size from whole-GPU telemetry: slice speed and the smallest slice within a slowdown, on MISO",
     "pack": "inference services on MIG: GPUs used for rate and latency targets, against ParvaGPU",
     "place": "placement on the openb cluster: GPU allocation, against Random, BestFit and FGD",
+    "recommend": "100,000 workloads re-recommended on one core, against the real VPA recommender",
 }
 """Name: what it measures. The module is bench.NAME (dashes become underscores) and has `run(data: Path | None) -> Report`."""
 

@@ -22,7 +22,7 @@ from recommender.sizing.estimate import (
     with_seen_at_kill,
     with_throttling,
 )
-from recommender.sizing.policy_columns import PolicyColumns
+from recommender.sizing.policy_columns import PolicyColumns, pair
 from recommender.sizing.usage import Usage
 
 _LOWER, _TARGET, _UPPER = 0, 1, 2
@@ -48,8 +48,8 @@ class Bounds:
 def estimate_bounds(usage: Usage, policy: PolicyColumns) -> Bounds:
     """Bounds from usage, before policy. Rows with fewer than policy's `min_rows`, or without the signal, are NaN."""
     cpu, memory = _cpu(usage, policy), _memory(usage, policy)
-    lower, target, upper = (np.stack((c.value, m.value), axis=1) for c, m in zip(cpu, memory, strict=True))
-    reasons = np.stack((cpu[1].reasons, memory[1].reasons), axis=1)
+    lower, target, upper = (pair(c.value, m.value) for c, m in zip(cpu, memory, strict=True))
+    reasons = pair(cpu[1].reasons, memory[1].reasons)
     young = usage.days < policy["lower_after_days"]
     reasons = reasons | flag(young, Reason.SHORT_HISTORY)[:, None]
     return _without_evidence(Bounds(lower, target, upper, reasons).ordered(), usage, policy)

@@ -16,6 +16,18 @@ from recommender.sizing.policy import Standing, apply_policy, since_ms
 from recommender.sizing.policy_columns import PolicyColumns
 from recommender.sizing.usage import DAY_MS, Usage, draw_usage
 
+_CASES = (
+    (Action.INSUFFICIENT, Reason(0)),
+    (Action.SET, Reason.NO_REQUEST_KNOWN),
+    (Action.LEAVE, Reason.WITHIN_BOUNDS),
+    (Action.LEAVE, Reason.HYSTERESIS),
+    (Action.RAISE, Reason(0)),
+    (Action.LOWER, Reason(0)),
+)
+"""What may be done, the first that fits, and the reason that comes with it."""
+_ACTIONS = np.array([action for action, _ in _CASES], dtype=np.uint8)
+_ACTION_REASONS = np.array([reason for _, reason in _CASES], dtype=np.uint64)
+
 
 def decide(profiles: Columns, previous: Columns | None, policy: PolicyColumns, at_ms: int | None = None) -> Columns:
     """Recommendations for rows of the profile table, in their order.
@@ -64,17 +76,8 @@ def _act(bounds: Bounds, usage: Usage, policy: PolicyColumns) -> tuple[Array, Ar
     unknown, unsaid = np.isnan(request), np.isnan(target)
     near = (np.abs(target - request) <= policy.both("hysteresis_ratio") * request) & (request >= bounds.lower)
     inside = (request >= bounds.lower) & (request <= bounds.upper)
-    cases = [
-        (unsaid, Action.INSUFFICIENT, Reason(0)),
-        (unknown, Action.SET, Reason.NO_REQUEST_KNOWN),
-        (inside, Action.LEAVE, Reason.WITHIN_BOUNDS),
-        (near, Action.LEAVE, Reason.HYSTERESIS),
-        (request < bounds.lower, Action.RAISE, Reason(0)),
-    ]
-    conditions = [case[0] for case in cases]
-    action = np.select(conditions, [np.uint8(case[1]) for case in cases], np.uint8(Action.LOWER))
-    added = np.select(conditions, [np.uint64(case[2]) for case in cases], np.uint64(0))
-    return action, bounds.reasons | added
+    case = np.select([unsaid, unknown, inside, near, request < bounds.lower], [0, 1, 2, 3, 4], 5)
+    return _ACTIONS[case], bounds.reasons | _ACTION_REASONS[case]
 
 
 def _stale(usage: Usage, policy: PolicyColumns) -> Array:

@@ -33,7 +33,8 @@ class Estimate:
 
 def flag(where: Array, reason: Reason) -> Array:
     """The bit of a reason where a condition holds, as uint64."""
-    return np.where(where, np.uint64(reason), np.uint64(0))
+    bits: Array = where * np.uint64(reason)
+    return bits
 
 
 def cpu_percentile(usage: Usage, level: int) -> Estimate:

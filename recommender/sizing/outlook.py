@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from models.columns import Array
+from recommender.sizing.policy_columns import pair
 from recommender.sizing.usage import Usage
 
 _TAIL = 2.0
@@ -19,7 +20,7 @@ def expected_slack(target: Array, usage: Usage) -> Array:
 
 def overrun_risk(target: Array, usage: Usage) -> Array:
     """CPU: share of time above the target, from the histogram. Memory: chance of a day with a peak above it. [n, 2]."""
-    return np.stack((usage.cpu.share_above(target[:, 0]), _chance_of_a_day_above(target[:, 1], usage)), axis=1)
+    return pair(usage.cpu.share_above(target[:, 0]), _chance_of_a_day_above(target[:, 1], usage))
 
 
 def _chance_of_a_day_above(target: Array, usage: Usage) -> Array:

@@ -11,7 +11,7 @@ from models.histogram import from_log_code
 from models.profile import CPU, DAY_LEVELS, MEMORY, PEAK_DAYS
 from models.signals import CPU_SIGNALS
 from recommender.sizing.distribution import Distribution
-from recommender.sizing.policy_columns import PolicyColumns
+from recommender.sizing.policy_columns import PolicyColumns, pair
 
 DAY_MS = 86_400_000
 AGES = np.arange(PEAK_DAYS)
@@ -84,8 +84,8 @@ def draw_usage(profiles: Columns, policy: PolicyColumns, at_ms: int) -> Usage:
         peaks=peaks,
         peak_days=np.count_nonzero(~np.isnan(peaks), axis=0),
         highest=np.fmax.reduce(peaks, axis=0),
-        p50=np.stack((cpu_values[:, 3], memory[0]), axis=1),
-        p95=np.stack((cpu_values[:, 4], memory[1]), axis=1),
+        p50=pair(cpu_values[:, 3], memory[0]),
+        p95=pair(cpu_values[:, 4], memory[1]),
         peak=peak,
         days=_history_days(profiles),
         request=_last(profiles, "cpu_request_cores", "memory_request_bytes"),
