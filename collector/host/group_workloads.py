@@ -63,9 +63,6 @@ class GroupWorkloads:
         self._first = True
         self._node = ""
 
-    def __len__(self) -> int:
-        return sum(ledger.reported is not None for ledger in self._ledgers.values())
-
     def read(self, now: Moment, node: str, rows: Rows) -> list[WorkloadEvent]:
         """Add a row for every group that was read before; returns which started and ended."""
         self._node = node
@@ -102,11 +99,10 @@ class GroupWorkloads:
     def _place(self, process: Process) -> str:
         """The group of a process; "" when a cgroup counts it. v1 names units in a hierarchy of its own."""
         lines = (process.file("cgroup") or b"").split(b"\n")
-        path = next((line.rpartition(b":")[2] for line in lines if self._hierarchy in line), b"")
-        if path and self._covered(path.decode("utf-8", "replace")):
+        path = _path_in(lines, self._hierarchy)
+        if path and self._covered(path):
             return ""
-        systemd = next((line.rpartition(b":")[2] for line in lines if b":name=systemd:" in line), path)
-        unit = recognise(systemd.decode("utf-8", "replace"))
+        unit = recognise(_path_in(lines, b":name=systemd:") or path)
         if isinstance(unit, Unit):
             return f"{'user-unit' if unit.user else 'unit'}/{unit.name}"
         return f"command/{command_name(split_arguments(process.file('cmdline') or b''), process.stat.comm)}"
@@ -120,7 +116,7 @@ class GroupWorkloads:
 
     def _promote(self, now: Moment) -> Iterator[WorkloadEvent]:
         """Give a workload to each group that has lasted or worked enough, while there is room."""
-        free = self._settings.max_process_groups - len(self)
+        free = self._settings.max_process_groups - len(self.reported())
         for name, ledger in self._ledgers.items():
             if free <= 0 or ledger.reported is not None:
                 continue
@@ -182,6 +178,15 @@ class GroupWorkloads:
 
     def _event(self, kind: EventKind, reported: _Reported, now: Moment) -> WorkloadEvent:
         return WorkloadEvent(kind, reported.workload, reported.named.instance, self._node, now.wall_ms)
+
+
+def _path_in(lines: list[bytes], hierarchy: bytes) -> str:
+    """The path of the line `id:controllers:path` that names a hierarchy; a path may hold colons. "" without one."""
+    for line in lines:
+        words = line.split(b":", 2)
+        if hierarchy in line[: len(line) - len(words[-1])]:
+            return words[-1].decode("utf-8", "replace")
+    return ""
 
 
 def _sample(totals: tuple[int, int, int], group: Group) -> Sample:

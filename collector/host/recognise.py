@@ -21,7 +21,8 @@ _SLURM = re.compile(r"/(?:slurm(?:_[^/]+)?/uid_\d+|(?:[^/]+_)?slurmstepd\.scope)
 _DOCKER_SCOPE = re.compile(rf"^docker-({_ID})\.scope$")
 _PODMAN_SCOPE = re.compile(rf"^libpod-({_ID})(?:\.scope)?$")
 _USER_MANAGER = re.compile(r"^user@\d+\.service$")
-_CONNECTION = re.compile(r"^(.+@)\d+-[^/]+\.service$")
+# Accept=yes sockets: `N-local:port-remote:port`, or `N-pid-uid`
+_CONNECTION = re.compile(r"^(.+@)\d+-(?:.*:\d+-.*:\d+|\d+-\d+)\.service$")
 _APP_SCOPE = re.compile(r"^app-(?:(?:gnome|flatpak|dbus-:[\d.]+|KDE)-)?(?P<app>.+?)(?:[-@]\w*\d\w*)?\.scope$")
 _APP_SERVICE = re.compile(r"^app-(?:[a-zA-Z]+-)?(?P<app>.+?)@[0-9a-f]+\.service$")
 # Sessions, terminals and one-off runs hold whatever a person starts: their processes are grouped by command.
@@ -72,7 +73,7 @@ def _unit(parts: list[str]) -> Found | None:
     if _SESSION.match(name) or _TRANSIENT.match(name):
         return None
     user = any(_USER_MANAGER.match(part) for part in parts[:-1])
-    if not user and not parts[0].endswith(".slice"):
+    if not (user or parts[0].endswith(".slice")) or parts[0].startswith("kubepods"):
         return None
     return Unit(unit_name(name), user)
 

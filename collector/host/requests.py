@@ -14,6 +14,8 @@ from typing import Literal
 
 Formula = Literal["linear", "quadratic"]
 
+FORMULAS: tuple[Formula, ...] = ("linear", "quadratic")
+
 MIN_SHARES = 2
 """What a container without a CPU request gets."""
 
@@ -61,9 +63,9 @@ def formula_of(root_weight: int | None, cores: float, pods: Iterable[tuple[int, 
     kubelet = _kubelet_formula(root_weight, cores)
     if kubelet is None:
         return None
-    votes = {"linear": 0, "quadratic": 0}
+    votes = dict.fromkeys(FORMULAS, 0)
     for pod, container in pods:
-        fits = [formula for formula in ("linear", "quadratic") if _agree(pod, kubelet, container, formula)]
+        fits = [formula for formula in FORMULAS if _agree(pod, kubelet, container, formula)]
         if len(fits) == 1:
             votes[fits[0]] += 1
     if votes["linear"] == votes["quadratic"]:
@@ -85,15 +87,19 @@ def memory_request(qos: str, limit: int | None, oom_score_adj: int | None, capac
 
 
 def _kubelet_formula(root_weight: int | None, cores: float) -> Formula | None:
-    """The formula by which all allocatable cores (half of the node's at least) can give this weight, if only one can."""
+    """The formula by which the node's cores give this weight; where some are reserved, the only one by which half of
+    them or more can."""
     if root_weight is None or cores <= 0:
         return None
-    fits: list[Formula] = []
-    for formula in ("linear", "quadratic"):
-        low, high = (shares_to_weight(cores * share * 1024, formula) for share in (0.5, 1.0))
-        if low <= root_weight <= high:
-            fits.append(formula)
-    return fits[0] if len(fits) == 1 else None
+    for share in (1.0, 0.5):
+        fits: list[Formula] = []
+        for formula in FORMULAS:
+            low, high = (shares_to_weight(cores * part * 1024, formula) for part in (share, 1.0))
+            if low <= root_weight <= high:
+                fits.append(formula)
+        if len(fits) == 1:
+            return fits[0]
+    return None
 
 
 def _agree(pod: int, kubelet: Formula, container: int, runtime: Formula) -> bool:
