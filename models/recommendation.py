@@ -27,8 +27,8 @@ RECOMMENDATION_FIELDS: tuple[Field, ...] = (
     Field("lower", "float64", (_R,), "a request under this is too small", _NAN),
     Field("upper", "float64", (_R,), "a request over this is waste", _NAN),
     Field("limit_target", "float64", (_R,), "limit to set; NaN: leave it or have none, as policy says", _NAN),
-    Field("usage_p50", "float64", (_R,), "median usage", _NAN),
-    Field("usage_p95", "float64", (_R,), "95th percentile of usage", _NAN),
+    Field("usage_p50", "float64", (_R,), "median usage; memory: of the median day", _NAN),
+    Field("usage_p95", "float64", (_R,), "95th percentile of usage; memory: mean over days of each day's", _NAN),
     Field("usage_peak", "float64", (_R,), "highest usage in the evidence window", _NAN),
     Field("expected_slack_ratio", "float32", (_R,), "share of the target that P95 usage will leave unused", _NAN),
     Field(

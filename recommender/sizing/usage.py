@@ -18,8 +18,6 @@ AGES = np.arange(PEAK_DAYS)
 """Days before a workload's newest day: the columns of daily peaks in here."""
 _SIGNAL = {signal.name: place for place, signal in enumerate(CPU_SIGNALS)}
 _MEDIAN = DAY_LEVELS.index(0.5)
-_VALUE_OF_CODE = from_log_code(np.arange(1 << 16, dtype=np.uint16))
-"""A table look-up instead of 32 powers a workload."""
 
 PROFILE_FIELDS_READ = frozenset(
     {"first_seen_ms", "last_seen_ms", "covered_ms", "rows", "histogram", "day_histogram", "daily_peak", "daily_p95"}
@@ -126,8 +124,9 @@ def _last(profiles: Columns, cpu: str, memory: str) -> Array:
 
 
 def _memory_quantiles(profiles: Columns) -> tuple[Array, Array]:
-    """Median and P95 of memory, each [n]: the mean over finished days; before the first of them, the running day."""
-    p50 = _mean(_VALUE_OF_CODE[profiles["daily_quantile"][:, MEMORY, :, _MEDIAN]])
+    """Memory, each [n]: the median over finished days of the day's median, and the mean of its P95 (so that slack is the
+    mean of the days' slack). Before the first finished day: those of the running day."""
+    p50 = _median_of_codes(profiles["daily_quantile"][:, MEMORY, :, _MEDIAN])
     p95 = _mean(profiles["daily_p95"][:, MEMORY].astype(np.float64))
     young = np.flatnonzero(np.isnan(p95))
     if len(young):
@@ -135,6 +134,15 @@ def _memory_quantiles(profiles: Columns) -> tuple[Array, Array]:
         running = np.minimum(running, np.fmax.reduce(profiles["daily_peak"][young, MEMORY], axis=1)[:, None])
         p50[young], p95[young] = running[:, 0], running[:, 1]
     return p50, p95
+
+
+def _median_of_codes(codes: Array) -> Array:
+    """The lower median of each row's log codes, as a value; code 0 is no value. Codes sort as their values do."""
+    rising = np.sort(codes, axis=1)
+    count = np.count_nonzero(codes, axis=1)
+    middle = codes.shape[1] - count + np.maximum(count - 1, 0) // 2
+    place = np.minimum(middle, codes.shape[1] - 1)[:, None]
+    return from_log_code(np.take_along_axis(rising, place, axis=1)[:, 0])
 
 
 def _mean(values: Array) -> Array:

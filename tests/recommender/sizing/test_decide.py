@@ -71,6 +71,18 @@ def test_a_steady_service_by_hand() -> None:
     assert result["evidence_to_ms"][0] - result["evidence_from_ms"][0] == 8 * DAY_MS
 
 
+def test_memory_in_ordinary_use_is_told_apart_from_its_peaks() -> None:
+    """Finished days with medians of 0.5 GiB and one with 4: the median day has 0.5. Their P95 are 0.8, 0.8, 6.4: mean 2.67.
+
+    On the first day there is no finished one: the running day's samples, all in the bucket of 1 GiB, answer."""
+    result = decide(profiles(Workload(memory=[GIB, GIB, 8 * GIB, GIB])), None, policy())
+    assert result["usage_p50"][0, 1] == pytest.approx(0.5 * GIB, rel=1e-3)
+    assert result["usage_p95"][0, 1] == pytest.approx((0.8 + 6.4 + 0.8) / 3 * GIB)
+    assert result["usage_peak"][0, 1] == 8 * GIB
+    young = decide(profiles(Workload(memory=[GIB])), None, policy())
+    assert young["usage_p50"][0, 1] == pytest.approx(GIB, rel=0.05)
+
+
 @pytest.mark.parametrize(
     ("request_cores", "action", "reason"),
     [
