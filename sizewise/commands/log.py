@@ -18,6 +18,7 @@ from sizewise.settings import Settings
 from stream.contract import EventLog, Record
 from stream.streams import PROFILES, TELEMETRY, stream_specs
 
+_FEW = 20
 STREAMS = tuple(spec.name for spec in stream_specs(1))
 
 
@@ -132,9 +133,16 @@ def _partitions(log: EventLog, stream: str, group: str | None) -> Iterator[dict[
             "next": end,
             "group": group,
             "committed": committed.get(partition),
-            "lag": end - max(committed.get(partition, first), first) if group else None,
+            "lag": _lag(log, stream, partition, max(committed.get(partition, first), first), end) if group else None,
             "newest": _newest(log, stream, partition, first, end),
         }
+
+
+def _lag(log: EventLog, stream: str, partition: int, start: int, end: int) -> int:
+    """Messages not yet taken. Kafka's transaction markers take places too, so a short distance is counted by reading."""
+    if not 0 < end - start <= _FEW:
+        return max(0, end - start)
+    return sum(1 for _ in _records(log, stream, {partition: start}))
 
 
 def _sum(rows: list[dict[str, Any]]) -> dict[str, Any]:

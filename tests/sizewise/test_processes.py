@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,10 +33,12 @@ class Processes:
 
     def __init__(self, state: Path) -> None:
         self.state, self.started = state, []  # type: tuple[Path, list[subprocess.Popen[str]]]
+        self.log: dict[str, str] = {}
+        """Variables that name another log than the file in the state folder."""
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SIZEWISE_")}
-        environment = kept | SHORT | {"SIZEWISE_STATE": str(self.state), "PYTHONUNBUFFERED": "1"}
+        environment = kept | SHORT | self.log | {"SIZEWISE_STATE": str(self.state), "PYTHONUNBUFFERED": "1"}
         process = subprocess.Popen(
             [sys.executable, "-m", "sizewise", *words],
             stdout=subprocess.PIPE,
@@ -44,6 +48,13 @@ class Processes:
         )
         self.started.append(process)
         return process
+
+    def output(self, *words: str) -> str:
+        """Standard output of a command that ends by itself."""
+        process = self.start(*words)
+        text, _ = process.communicate(timeout=DEADLINE_S)
+        assert process.returncode == 0, text
+        return text
 
     def end(self) -> None:
         for process in self.started:
@@ -133,35 +144,61 @@ def test_up_shows_this_machines_workloads_and_goes_on_after_a_restart(processes:
     assert all(again[name]["first_seen"] <= workloads[name]["first_seen"] for name in known)
 
 
+@pytest.fixture(params=["sqlite", "kafka"])
+def shared_log(request: pytest.FixtureRequest, processes: Processes) -> None:
+    """The log of the roles: a file, and a real broker with topics of its own."""
+    if request.param == "kafka":
+        processes.log = {
+            "SIZEWISE_LOG__LOCATION": f"kafka:{request.getfixturevalue('kafka_bootstrap')}",
+            "SIZEWISE_LOG__KAFKA__TOPIC_PREFIX": f"roles-{uuid.uuid4().hex[:8]}.",
+            "SIZEWISE_LOG__PARTITIONS": "4",
+            "SIZEWISE_LOG__SESSION_S": "6",
+        }
+
+
 @pytest.mark.slow
-def test_roles_apart_share_one_log(processes: Processes) -> None:
-    """collect, two profilers, recommend and serve as processes of their own; each ends cleanly on Ctrl-C."""
+@pytest.mark.usefixtures("shared_log")
+def test_roles_apart_share_one_log_and_count_every_row_once(processes: Processes) -> None:
+    """collect, profile, recommend and serve as processes; a second profiler joins, the first is killed. When the
+    collector has ended and nothing lags, each profile has as many rows as the log holds telemetry of it."""
     port, metrics = free_port(), free_port()
-    roles = [
-        processes.start("collect", "--metrics-port", str(metrics)),
-        processes.start("profile"),
-        processes.start("profile"),
-        processes.start("recommend"),
-        processes.start("serve", "--port", str(port)),
-    ]
+    collector = processes.start("collect", "--metrics-port", str(metrics))
+    first = processes.start("profile")
+    recommender = processes.start("recommend")
+    server = processes.start("serve", "--port", str(port))
     url = f"http://127.0.0.1:{port}"
-    assert wait_for(lambda: sized(url), roles[-1])
-    assert get(f"{url}/readyz")["status"] == "ready"
+    assert wait_for(lambda: sized(url), server)
     with urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics", timeout=5) as answer:
         assert b'sizewise_outbox_sent_messages_total{stream="telemetry"}' in answer.read()
-    report = subprocess.run(
-        [sys.executable, "-m", "sizewise", "report", "--url", url, "-o", "json"],
-        capture_output=True,
-        text=True,
-        check=True,
+    second = processes.start("profile")
+    time.sleep(3)
+    first.kill()
+    time.sleep(3)
+    end(collector)
+    wait_for(
+        lambda: all(not row["lag"] for row in json.loads(processes.output("log", "streams", "-o", "json"))), second
     )
-    assert json.loads(report.stdout)["total"] > 0
-    for role in roles:
-        role.send_signal(signal.SIGINT)
-    for role in roles:
-        text, _ = role.communicate(timeout=DEADLINE_S)
-        assert role.returncode == 0, text
-        assert "Traceback" not in text
+    for role in (second, recommender, server):
+        end(role)
+    sent = Counter(row["workload"] for row in exported(processes, "telemetry"))
+    profiled = {row["workload"]: row["rows"] for row in exported(processes, "profiles") if "rows" in row}
+    assert sent
+    assert profiled == dict(sent)
+
+
+def end(role: subprocess.Popen[str]) -> None:
+    """Ctrl-C: it saves its work and ends with 0."""
+    role.send_signal(signal.SIGINT)
+    text, _ = role.communicate(timeout=DEADLINE_S)
+    assert role.returncode == 0, text
+    assert "Traceback" not in text
+
+
+def exported(processes: Processes, stream: str) -> Iterator[dict[str, Any]]:
+    """All rows of a stream, oldest first."""
+    file = processes.state / f"{stream}.jsonl"
+    processes.output("log", "export", stream, str(file))
+    yield from (json.loads(line) for line in file.read_text().splitlines())
 
 
 def test_a_taken_port_is_one_line_with_the_mend(processes: Processes) -> None:
@@ -177,12 +214,7 @@ def test_a_taken_port_is_one_line_with_the_mend(processes: Processes) -> None:
 
 def test_a_recording_can_be_played(processes: Processes, tmp_path: Path) -> None:
     """Two seconds of this machine, played as fast as possible: telemetry is in the log."""
-    recorder = processes.start("record", "--for", "3", str(tmp_path / "a.rec"))
-    text, _ = recorder.communicate(timeout=DEADLINE_S)
-    assert recorder.returncode == 0, text
-    player = processes.start("replay", str(tmp_path / "a.rec"), "--speed", "max")
-    text, _ = player.communicate(timeout=DEADLINE_S)
-    assert player.returncode == 0, text
-    shown = processes.start("log", "streams", "-o", "json")
-    text, _ = shown.communicate(timeout=DEADLINE_S)
-    assert {row["stream"]: row["offsets"] for row in json.loads(text)}["telemetry"] > 0
+    processes.output("record", "--for", "3", str(tmp_path / "a.rec"))
+    processes.output("replay", str(tmp_path / "a.rec"), "--speed", "max")
+    rows = json.loads(processes.output("log", "streams", "-o", "json"))
+    assert {row["stream"]: row["offsets"] for row in rows}["telemetry"] > 0

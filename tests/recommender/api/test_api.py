@@ -17,8 +17,9 @@ from models.inventory import Allocation, Coverage, Node
 from models.metrics import NullMeter
 from models.reasons import Action, Reason
 from models.workload import WorkloadName
-from recommender.api import answers
+from recommender.api import answers, problems
 from recommender.api.app import create_app
+from recommender.api.docs_page import example
 from recommender.api.settings import ApiSettings
 from recommender.view import Snapshot, View
 from tests.recommender.view_columns import DAY_MS, GIB, slab
@@ -272,6 +273,16 @@ def test_the_openapi_document_holds_together(client: TestClient) -> None:
     for item in document["paths"].values():
         assert item["get"]["summary"]
         assert all(parameter["description"] for parameter in item["get"].get("parameters", []))
+
+
+@pytest.mark.parametrize("model", ["WorkloadPage", "WorkloadDetail", "RecommendationAnswer", "NodeList", "ProblemBody"])
+def test_the_documented_example_of_an_answer_fits_its_schema(client: TestClient, model: str) -> None:
+    """What /docs shows as an answer is one."""
+    document = client.get("/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    sample = example(document, {"$ref": f"#/components/schemas/{model}"})
+    kind = problems.ProblemBody if model == "ProblemBody" else getattr(answers, model)
+    assert kind.model_validate(sample)
 
 
 def test_the_docs_page_names_every_route_and_loads_nothing_from_elsewhere(client: TestClient) -> None:
