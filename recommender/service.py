@@ -15,7 +15,7 @@ from recommender.sizing.policy_columns import PolicyTable
 from recommender.slabs import Slabs
 from stream.consume import Consumer
 from stream.contract import EventLog, Message, Record
-from stream.read_all import newest_by_key, read_all
+from stream.read_all import newest_by_key, newest_offsets, read_all
 from stream.streams import PROFILES, RECOMMENDATIONS
 
 
@@ -37,9 +37,9 @@ class RecommendStage:
         self._partitions: dict[int, Slabs] = {}
 
     def assigned(self, partition: int) -> int | None:
-        profiles = newest_by_key(read_all(self._log, PROFILES, partition))
+        newest = newest_offsets(read_all(self._log, PROFILES, partition))
         own = newest_by_key(read_all(self._log, RECOMMENDATIONS, partition))
-        self._partitions[partition] = slabs = Slabs(partition, self._policies, profiles, own)
+        self._partitions[partition] = slabs = Slabs(partition, self._policies, newest, own)
         return slabs.next_offset
 
     def dropped(self, partition: int) -> None:

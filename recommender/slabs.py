@@ -44,18 +44,20 @@ class Slabs:
     """One partition. A recommendation slab is a function of its profile slab, policy and the recommendation before."""
 
     def __init__(
-        self, partition: int, policies: PolicyTable, profiles: Mapping[str, Record], own: Mapping[str, Record]
-    ):
-        """`profiles` and `own`: the newest message of each key of the two streams when the partition was taken over.
+        self, partition: int, policies: PolicyTable, newest: Mapping[str, int], own: Mapping[str, Record]
+    ) -> None:
+        """As of when the partition was taken over: the offset of the newest message of each key of the profiles stream
+        (those whose newest is a tombstone left out), and the newest recommendation of each slab.
 
         Every slab is decided anew then, as policy may have changed, and only what comes out different is written. A
         recommendation whose profiles are gone, tombstone and all, is removed.
         """
         self._partition = partition
         self._policies = policies
-        self._newest = {key: record.offset for key, record in profiles.items() if key.startswith(PREFIX)}
+        self._newest = {key: offset for key, offset in newest.items() if key.startswith(PREFIX)}
         self._standing = {key: rows for key, record in own.items() if (rows := _read_own(record)) is not None}
-        self._waiting = {key: Waiting(None, record.time_ms) for key, record in own.items() if key not in self._newest}
+        gone = [key for key in self._standing if key not in self._newest]
+        self._waiting = {key: Waiting(None, own[key].time_ms) for key in gone}
         self._policy: dict[str, tuple[list[str], PolicyColumns]] = {}
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from stream.contract import EventLog, Record
 
@@ -17,7 +17,7 @@ def read_all(log: EventLog, stream: str, partition: int) -> Iterator[Record]:
         reader.close()
 
 
-def newest_by_key(records: Iterator[Record]) -> dict[str, Record]:
+def newest_by_key(records: Iterable[Record]) -> dict[str, Record]:
     """The newest message of each key; keys whose newest is a tombstone are left out."""
     newest: dict[str, Record] = {}
     for record in records:
@@ -25,4 +25,15 @@ def newest_by_key(records: Iterator[Record]) -> dict[str, Record]:
             newest.pop(record.key, None)
         else:
             newest[record.key] = record
+    return newest
+
+
+def newest_offsets(records: Iterable[Record]) -> dict[str, int]:
+    """The same as offsets: of a stream with large messages no more than one is held at a time."""
+    newest: dict[str, int] = {}
+    for record in records:
+        if record.value is None:
+            newest.pop(record.key, None)
+        else:
+            newest[record.key] = record.offset
     return newest

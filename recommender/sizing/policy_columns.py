@@ -61,10 +61,6 @@ class PolicyTable:
             return _columns([self._policies[numbers[0]] if numbers else self._policy])
         return PolicyColumns({name: column[numbers] for name, column in _columns(self._policies).arrays.items()})
 
-    def of(self, workload: str) -> SizingPolicy:
-        """The policy of one workload."""
-        return self._policies[self._number_of(workload)]
-
     def _number_of(self, workload: str) -> int:
         matching = tuple(i for i, (pattern, _) in enumerate(self._rules) if pattern.match(workload))
         if matching not in self._number:

@@ -77,16 +77,11 @@ def test_a_slab_that_was_compacted_away_is_removed() -> None:
 
 def test_a_restart_reads_on_from_the_oldest_slab_that_counts() -> None:
     """Newest versions at offsets 4 and 9: go on from 4; the older version of slab 1 at 5 is passed over."""
-    newest = {
-        "slab/0": record_of(profile_message("slab/0", profiles(WEB)), 4),
-        "slab/1": record_of(profile_message("slab/1", profiles(WEB)), 9),
-        "cover": record_of(Message("cover", b"{}"), 2),
-    }
-    slabs = Slabs(PARTITION, POLICIES, newest, {})
+    slabs = Slabs(PARTITION, POLICIES, {"slab/0": 4, "slab/1": 9, "cover": 2}, {})
     assert slabs.next_offset == 4
     slabs.take(record_of(profile_message("slab/1", profiles(BUSY)), 5))
     assert decided(slabs) == []
-    slabs.take(newest["slab/1"])
+    slabs.take(record_of(profile_message("slab/1", profiles(WEB)), 9))
     assert [message.key for message in decided(slabs)] == ["slab/1"]
 
 
@@ -100,11 +95,11 @@ def test_a_restart_with_the_same_policy_writes_nothing_and_with_another_it_does(
     slabs.take(record)
     (message,) = decided(slabs)
     own = {"slab/0": own_record(message)}
-    same = Slabs(PARTITION, POLICIES, {"slab/0": record}, own)
+    same = Slabs(PARTITION, POLICIES, {"slab/0": record.offset}, own)
     same.take(record)
     assert decided(same) == []
     floor = PolicyTable(SizingPolicy(), (PolicyOverride("prod/shop/*", {"cpu_floor_cores": 4.0}),))
-    other = Slabs(PARTITION, floor, {"slab/0": record}, own)
+    other = Slabs(PARTITION, floor, {"slab/0": record.offset}, own)
     other.take(record)
     (changed,) = decided(other)
     assert recommendations(changed.value)["target"][0, 0] == 4.0
@@ -116,7 +111,7 @@ def test_what_stands_is_remembered_over_a_restart() -> None:
     slabs.take(record_of(profile_message("slab/0", profiles(Workload(memory=[GIB]))), 0))
     (message,) = decided(slabs)
     less = record_of(profile_message("slab/0", profiles(Workload(memory=[0.96 * GIB]))), 1)
-    again = Slabs(PARTITION, POLICIES, {"slab/0": less}, {"slab/0": own_record(message)})
+    again = Slabs(PARTITION, POLICIES, {"slab/0": less.offset}, {"slab/0": own_record(message)})
     again.take(less)
     (kept,) = decided(again)
     assert recommendations(kept.value)["target"][0, 1] == pytest.approx(1.15 * GIB)
@@ -125,7 +120,7 @@ def test_what_stands_is_remembered_over_a_restart() -> None:
 def test_an_unreadable_recommendation_is_decided_anew() -> None:
     record = record_of(profile_message("slab/0", profiles(WEB)), 0)
     broken = own_record(Message("slab/0", b"not a frame"))
-    slabs = Slabs(PARTITION, POLICIES, {"slab/0": record}, {"slab/0": broken})
+    slabs = Slabs(PARTITION, POLICIES, {"slab/0": record.offset}, {"slab/0": broken})
     slabs.take(record)
     assert [message.key for message in decided(slabs)] == ["slab/0"]
 

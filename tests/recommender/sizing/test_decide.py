@@ -293,6 +293,23 @@ def test_memory_scales_with_its_unit(peak: float, power: int) -> None:
         assert many[name][0, 1] == one[name][0, 1] * factor
 
 
+@given(st.integers(0, 2**32 - 1))
+@settings(deadline=None)
+def test_no_content_of_a_slab_stops_the_recommender(seed: int) -> None:
+    """Any bits in any column, as a profiler gone wrong might write them: a decision comes out, and no number in it is
+    infinite where policy has a cap."""
+    random = np.random.default_rng(seed)
+    slab = profiles(*[Workload()] * 4)
+    arrays = {
+        name: np.frombuffer(random.bytes(values.nbytes), dtype=values.dtype).reshape(values.shape)
+        for name, values in slab.arrays.items()
+    }
+    with np.errstate(all="ignore"):
+        result = decide(Columns(slab.table, slab.workloads, arrays), None, policy())
+    assert not np.isinf(result["target"]).any()
+    assert set(result["action"].ravel().tolist()) <= set(Action)
+
+
 def assert_same(left: Columns, right: Columns) -> None:
     assert list(left.workloads) == list(right.workloads)
     for field in RECOMMENDATION_FIELDS:
