@@ -1,0 +1,56 @@
+"""Replay of arrivals against a policy: how much of the GPUs ends up in use, and who found no room."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from recommender.placement.cluster import Cluster
+from recommender.placement.placer import Placer
+from recommender.placement.policies import Policy
+from recommender.placement.request import GPU_MILLI, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """load_ratio: GPU asked for until then, this request included, over GPU capacity."""
+
+    request: Request
+    load_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """allocated_ratio: GPU in use at the end over capacity."""
+
+    allocated_ratio: float
+    decisions: int
+    failures: tuple[Failure, ...]
+
+    def failed_by_size(self, up_to_load: float = float("inf")) -> Mapping[str, int]:
+        """Failed requests by size: `cpu`, `0.46 GPU`, `8 GPU`; most frequent first."""
+        counted = Counter(size_name(f.request) for f in self.failures if f.load_ratio <= up_to_load)
+        return dict(counted.most_common())
+
+
+def size_name(request: Request) -> str:
+    if request.mig_profile:
+        return f"{request.gpus} x {request.mig_profile}"
+    if not request.gpus:
+        return "cpu"
+    return f"{request.total_gpu_milli / GPU_MILLI:g} GPU"
+
+
+def replay(arrivals: Sequence[Request], cluster: Cluster, policy: Policy) -> Outcome:
+    """Place one after the other, nothing leaves. `cluster` is changed; what fits somewhere is placed."""
+    placer = Placer(cluster, policy)
+    failures: list[Failure] = []
+    asked = placed = 0
+    for request in arrivals:
+        asked += request.total_gpu_milli
+        if placer.place(request) is None:
+            failures.append(Failure(request, asked / cluster.capacity_milli))
+        else:
+            placed += request.total_gpu_milli
+    return Outcome(placed / cluster.capacity_milli, len(arrivals), tuple(failures))
