@@ -7,10 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
-from kafka.net.compat import KafkaNetClient
 
 from stream.kafka_log.errors import translated
-from stream.kafka_log.internals import close_client
+from stream.kafka_log.internals import TidyClient
 from stream.settings import LogSettings
 
 CONNECT_TIMEOUT_S = 10.0
@@ -76,10 +75,10 @@ class Clients:
 
     def _made(self, kind: Callable[..., Any], connect_timeout_s: float, **options: Any) -> Any:
         """A constructor that fails leaves its connections and its thread behind, so they are kept at hand to be closed."""
-        inner: list[Any] = []
+        inner: list[TidyClient] = []
 
-        def net_client(**config: Any) -> Any:
-            inner.append(KafkaNetClient(**config))
+        def net_client(**config: Any) -> TidyClient:
+            inner.append(TidyClient(**config))
             return inner[-1]
 
         timeout_ms = int(max(connect_timeout_s, 0.1) * 1000)
@@ -88,5 +87,5 @@ class Clients:
                 return kind(kafka_client=net_client, bootstrap_timeout_ms=timeout_ms, **self._config, **options)
             except BaseException:
                 for client in inner:
-                    close_client(client)
+                    client.close()
                 raise

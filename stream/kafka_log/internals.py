@@ -8,6 +8,7 @@ from typing import Any
 
 from kafka.errors import KafkaTimeoutError
 from kafka.future import Future
+from kafka.net.compat import KafkaNetClient
 
 
 def await_step(producer: Any, result: Any, timeout_s: float) -> None:
@@ -48,9 +49,18 @@ def abandon(producer: Any, timeout_s: float = 1.0) -> None:
         producer._closed = True
 
 
-def close_client(client: Any) -> None:
-    """Close the connections and the I/O thread of a client whose constructor failed half-way."""
-    client.close()
+class TidyClient(KafkaNetClient):  # type: ignore[misc]  # kafka-python has no types
+    """Closes the sockets that a close in the middle of connecting or writing leaves to the garbage collector."""
+
+    def close(self, node_id: Any = None) -> None:
+        if node_id is not None:
+            super().close(node_id)
+            return
+        self._net.stop()
+        sockets = [key.fileobj for key in self._net._selector.get_map().values()] if not self._net._closed else []
+        super().close()
+        for left in sockets:
+            left.close()
 
 
 def complete(consumer: Any, future: Future) -> None:

@@ -24,6 +24,7 @@ from stream.kafka_log.internals import complete, daemon, forget_ownership
 
 _MAX_POLL_INTERVAL_MS = 30_000  # the contract's
 _TURN_MS = 250
+_HEARTBEAT_MS = 1_000  # also how soon a member learns that another has joined; Kafka's own default is 3 s
 _CLOSE_MS = 5_000
 
 
@@ -44,7 +45,7 @@ class Membership:
             group_id=group,
             partition_assignment_strategy=[assignor],
             session_timeout_ms=clients.session_ms,
-            heartbeat_interval_ms=clients.session_ms // 4,
+            heartbeat_interval_ms=min(_HEARTBEAT_MS, clients.session_ms // 4),
             max_poll_interval_ms=max(_MAX_POLL_INTERVAL_MS, clients.session_ms),
         )
         self._consumer.partitions_for_topic(topic)  # a leader that joins before it knows them assigns none of them
