@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import mmap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -13,6 +14,13 @@ from models.profile import PROFILE_FIELDS
 
 SLAB = 256
 Indices = NDArray[np.intp]
+
+
+def _untouched(shape: tuple[int, ...], dtype: str) -> Array:
+    """Zeros in pages of their own, which take memory when they are first written and give it back when the array goes.
+    numpy's own large arrays do not quite: malloc hands out pages again that were touched before."""
+    items = int(np.prod(shape, dtype=np.int64))
+    return np.frombuffer(mmap.mmap(-1, items * np.dtype(dtype).itemsize), dtype).reshape(shape)
 
 
 class Profiles:
@@ -61,7 +69,7 @@ class Profiles:
         if rows <= capacity:
             return
         for field in PROFILE_FIELDS:
-            grown = np.empty((max(2 * capacity, rows, SLAB), *field.shape), dtype=field.dtype)
+            grown = _untouched((max(2 * capacity, rows, SLAB), *field.shape), field.dtype)
             grown[: len(self.names)] = self._arrays[field.name][: len(self.names)]
             self._arrays[field.name] = grown
 
