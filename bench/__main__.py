@@ -7,12 +7,14 @@ from pathlib import Path
 
 import click
 
-from bench.report import MissingDataError, print_report, write_json
+from bench.report import MissingDataError, print_report, write_json, write_pictures
 
 BENCHES: dict[str, str] = {
+    "ingest": "the profiler: samples per second on one core and through Kafka, memory per workload, against VPA",
     "mig": "MIG size from whole-GPU telemetry: slice speed and the smallest slice within a slowdown, on MISO",
     "pack": "inference services on MIG: GPUs used for rate and latency targets, against ParvaGPU",
     "place": "placement on the openb cluster: GPU allocation, against Random, BestFit and FGD",
+    "sizing": "CPU and memory requests replayed on Bitbrains: slack, OOM-days, churn, against VPA, KRR, Autopilot, Kruize",
     "recommend": "100,000 workloads re-recommended on one core, against the real VPA recommender",
 }
 """Name: what it measures. The module is bench.NAME (dashes become underscores) and has `run(data: Path | None) -> Report`."""
@@ -37,6 +39,7 @@ def main(name: str | None, data: Path | None, json_file: Path | None) -> None:
         click.echo(str(error), err=True)
         raise SystemExit(2) from error
     print_report(report)
+    write_pictures(report, json_file.parent if json_file else Path("bench-out"))
     if json_file:
         write_json(report, json_file)
 
