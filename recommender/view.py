@@ -122,6 +122,12 @@ class Snapshot:
         return counts
 
     @cached_property
+    def weights(self) -> Array:
+        """Instances of each row, `[n]`; 1 where no node reports one, as for workloads that were imported."""
+        counts = (self.instances.get(workload, 1) for slab in self._order for workload in slab.ids)
+        return np.fromiter(counts, np.float64, len(self))
+
+    @cached_property
     def _ends(self) -> Array:
         return np.cumsum([len(slab.ids) for slab in self.slabs.values()])
 
@@ -151,7 +157,7 @@ class Snapshot:
 
     def prepare(self) -> None:
         """Join the columns now, in the writer's thread, so that no request waits for it."""
-        _ = (self.columns, self.names, self.saving, self.instances, self._order, len(self))
+        _ = (self.columns, self.names, self.saving, self.weights)
 
 
 class View:

@@ -55,8 +55,12 @@ class Query:
 @dataclass(frozen=True, slots=True)
 class Page:
     rows: list[Row]
-    total: int
-    """How many workloads the filter let through, over all pages."""
+    places: Array
+    """Places of all workloads that the filter let through, over all pages, unsorted."""
+
+    @property
+    def total(self) -> int:
+        return len(self.places)
 
 
 def ask(snapshot: Snapshot, query: Query) -> Page:
@@ -65,12 +69,7 @@ def ask(snapshot: Snapshot, query: Query) -> Page:
     kept = np.flatnonzero(_mask(snapshot, query))
     values = key(snapshot)[kept]
     order = kept[_order(values, descending)]
-    return Page(list(snapshot.rows(order[query.offset : query.offset + query.limit])), len(kept))
-
-
-def selected(snapshot: Snapshot, query: Query) -> Array:
-    """Places of all workloads that the filter lets through, unsorted."""
-    return np.flatnonzero(_mask(snapshot, query))
+    return Page(list(snapshot.rows(order[query.offset : query.offset + query.limit])), kept)
 
 
 def _mask(snapshot: Snapshot, query: Query) -> Array:

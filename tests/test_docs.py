@@ -41,11 +41,13 @@ def commands() -> Iterator[tuple[str, click.Command]]:
 
 def test_pages_made_from_the_code_are_up_to_date() -> None:
     """`python -m sizewise.docs` would change nothing."""
-    assert out_of_date(ROOT / "docs") == []
+    assert out_of_date(ROOT / "docs") == [], "run `python -m sizewise.docs`"
     assert all(f"docs/{name}" in (ROOT / "README.md").read_text() for name in PAGES)
 
 
-@pytest.mark.parametrize(("words", "command"), list(commands()), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("words", "command"), list(commands()), ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_every_command_and_option_is_documented_and_explained(words: str, command: click.Command) -> None:
     """The page has the command; every option of it is there and has a help text."""
     section = text("cli.md").partition(f" sizewise {words}\n")[2].partition("\n## ")[0]

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from recommender.api.answers import ACTION_CODES
 from recommender.api.render import totals, workload
 from recommender.view import Snapshot
-from recommender.view_query import SORTS, Query, ask, selected
+from recommender.view_query import SORTS, Query, ask
 
 
 class NodeQuery(BaseModel):
@@ -47,8 +47,7 @@ class WorkloadQuery(BaseModel):
 
 def workload_page(snapshot: Snapshot, query: WorkloadQuery) -> dict[str, Any]:
     """The body of a WorkloadPage. Raises QueryError for a word that means nothing."""
-    question = Query(**query.model_dump())
-    found = ask(snapshot, question)
+    found = ask(snapshot, Query(**query.model_dump()))
     end = query.offset + query.limit
     following = query.model_dump(exclude_unset=True) | {"offset": end, "limit": query.limit}
     return {
@@ -57,5 +56,5 @@ def workload_page(snapshot: Snapshot, query: WorkloadQuery) -> dict[str, Any]:
         "offset": query.offset,
         "limit": query.limit,
         "next": f"/v1/workloads?{urlencode(following)}" if end < found.total else None,
-        "totals": totals(snapshot, selected(snapshot, question)),
+        "totals": totals(snapshot, found.places),
     }

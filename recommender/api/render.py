@@ -88,8 +88,7 @@ def sizings(row: Row) -> Body:
 
 def totals(snapshot: Snapshot, places: Array) -> Body:
     """The body of Totals over the rows at `places`."""
-    ids = snapshot.names["id"].take(places).to_pylist()
-    instances = np.array([snapshot.instances.get(workload, 1) for workload in ids], dtype=np.float64)
+    instances = snapshot.weights[places]
     now, target = (snapshot.columns[name][places] for name in ("request_now", "target"))
     action = snapshot.columns["action"][places]
     sized = ~np.isnan(target) & (action != Action.INSUFFICIENT)
