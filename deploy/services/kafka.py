@@ -60,6 +60,9 @@ class KafkaBroker:
         assert self._process is not None, "the broker is stopped"
         return self._process.pid
 
+    def running(self) -> bool:
+        return self._process is not None and self._process.alive()
+
     def start(self) -> None:
         """Start with the data as it is. Returns when requests are answered."""
         require_free(self._port)

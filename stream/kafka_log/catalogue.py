@@ -15,9 +15,10 @@ from stream.kafka_log.clients import Clients
 from stream.kafka_log.errors import translated
 from stream.kafka_log.topics import (
     OVERHEAD_BYTES,
+    Existing,
     check_topic,
     create_topics,
-    existing_partitions,
+    existing_topics,
     raise_bounds,
     read_configs,
 )
@@ -55,12 +56,12 @@ class Catalogue:
         topics = {self._topic(spec.name): spec for spec in specs}
         with self._lock, translated(f"creating streams {', '.join(spec.name for spec in specs)}"):
             admin = self._connected()
-            existing = existing_partitions(admin, list(topics))
-            self._accept(admin, {topic: topics[topic] for topic in existing})
+            existing = existing_topics(admin, list(topics))
+            self._accept(admin, {topic: topics[topic] for topic in existing}, existing)
             if missing := {topic: spec for topic, spec in topics.items() if topic not in existing}:
                 create_topics(admin, missing, self._clients.settings.replication_factor)
             for topic, spec in topics.items():
-                partitions = existing.get(topic, spec.partitions)
+                partitions = existing[topic].partitions if topic in existing else spec.partitions
                 self._layouts[spec.name] = Layout(spec.name, topic, partitions, spec.max_message_bytes)
 
     def layout(self, stream: str) -> Layout:
@@ -86,23 +87,23 @@ class Catalogue:
         answer = self._connected().list_partition_offsets(dict.fromkeys(layout.all_partitions(), spec))
         return {at.partition: found.offset for at, found in answer.items()}
 
-    def _accept(self, admin: Any, topics: Mapping[str, StreamSpec]) -> None:
+    def _accept(self, admin: Any, topics: Mapping[str, StreamSpec], existing: Mapping[str, Existing]) -> None:
         if not topics:
             return
         configs = read_configs(admin, list(topics))
         for topic, spec in topics.items():
-            check_topic(topic, spec, configs[topic])
+            check_topic(topic, spec, configs[topic], existing[topic].replicas)
         raise_bounds(admin, topics, configs)
 
     def _look_up(self, stream: str) -> Layout:
         topic = self._topic(stream)
         with self._lock, translated(f"looking up stream {stream}"):
             admin = self._connected()
-            partitions = existing_partitions(admin, [topic]).get(topic)
-            if partitions is None:
+            found = existing_topics(admin, [topic]).get(topic)
+            if found is None:
                 raise LogError(f"stream {stream!r} does not exist; create it with EventLog.ensure")
             bound = int(read_configs(admin, [topic])[topic]["max.message.bytes"]) - OVERHEAD_BYTES
-            return self._layouts.setdefault(stream, Layout(stream, topic, partitions, bound))
+            return self._layouts.setdefault(stream, Layout(stream, topic, found.partitions, bound))
 
     def _topic(self, stream: str) -> str:
         return self._clients.settings.topic_prefix + stream

@@ -9,7 +9,7 @@ from typing import Any
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 
 from stream.kafka_log.errors import translated
-from stream.kafka_log.internals import TidyClient
+from stream.kafka_log.internals import DIRECT, TidyClient
 from stream.settings import LogSettings
 
 CONNECT_TIMEOUT_S = 10.0
@@ -35,7 +35,7 @@ class Clients:
         self.session_ms = int(settings.session_s * 1000)
         self._location = settings.location
         given = {name: value for name, value in asdict(settings.kafka).items() if name not in _OURS and value != ""}
-        self._config: dict[str, Any] = {"bootstrap_servers": list(settings.bootstrap), **given, **_PATIENCE}
+        self._config: dict[str, Any] = {"bootstrap_servers": list(settings.bootstrap), **given, **_PATIENCE, **DIRECT}
 
     def admin(self) -> Any:
         return self._made(KafkaAdminClient, CONNECT_TIMEOUT_S)

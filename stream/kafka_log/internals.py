@@ -9,6 +9,7 @@ from typing import Any
 from kafka.errors import KafkaTimeoutError
 from kafka.future import Future
 from kafka.net.compat import KafkaNetClient
+from kafka.net.inet import KafkaNetSocket
 
 
 def await_step(producer: Any, result: Any, timeout_s: float) -> None:
@@ -49,8 +50,31 @@ def abandon(producer: Any, timeout_s: float = 1.0) -> None:
         producer._closed = True
 
 
+class _TidySocket(KafkaNetSocket):  # type: ignore[misc]
+    """Connects directly, and closes what did not connect; kafka-python leaves it to the garbage collector. It is
+    chosen by the scheme of `proxy_url`, the one place where kafka-python lets a connection be made otherwise."""
+
+    SCHEMES = ("direct",)
+
+    async def connect(self, net: Any, addrinfo: Any, socket_options: Any = (), timeout_at: Any = None) -> Any:
+        family, kind, protocol, _, address = addrinfo
+        sock = self.socket(family, kind, protocol)
+        try:
+            sock.setblocking(False)
+            for option in socket_options:
+                sock.setsockopt(*option)
+            return await self.sock_connect(net, sock, address, timeout_at=timeout_at)
+        except BaseException:
+            sock.close()
+            raise
+
+
+DIRECT = {"proxy_url": "direct://"}
+"""The option that has every client connect through the above."""
+
+
 class TidyClient(KafkaNetClient):  # type: ignore[misc]  # kafka-python has no types
-    """Closes the sockets that a close in the middle of connecting or writing leaves to the garbage collector."""
+    """Closes the sockets that a close in the middle of writing leaves to the garbage collector."""
 
     def close(self, node_id: Any = None) -> None:
         if node_id is not None:

@@ -50,7 +50,6 @@ class KafkaSubscription:
         self._expelled = False
         self._closed = False
         self._undecided: tuple[str, dict[int, int]] | None = None
-        self._commit_timeout_s = COMMIT_TIMEOUT_S
 
     def poll(self, timeout_s: float, max_records: int = 500) -> Sequence[Record]:
         if self._expelled:
@@ -65,7 +64,7 @@ class KafkaSubscription:
     def commit(self, offsets: Mapping[int, int], appends: Mapping[str, Sequence[Message]] | None = None) -> None:
         self._require_owned(offsets)
         placed = self._placed(appends or {})
-        deadline = time.monotonic() + self._commit_timeout_s
+        deadline = time.monotonic() + (CLOSING_COMMIT_TIMEOUT_S if self._closed else COMMIT_TIMEOUT_S)
         while not self._attempt(dict(offsets), placed, deadline):
             time.sleep(_RETRY_S)
             self._require_owned(offsets)
@@ -74,7 +73,6 @@ class KafkaSubscription:
         if self._closed:
             return
         self._closed = True
-        self._commit_timeout_s = CLOSING_COMMIT_TIMEOUT_S
         try:
             with translated(f"leaving the group on {self._layout.stream}"):
                 self._membership.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from kafka.admin import ConfigResource, ConfigResourceType
@@ -24,7 +25,7 @@ def topic_config(spec: StreamSpec, replicas: int) -> dict[str, str]:
         "max.message.bytes": str(max(spec.max_message_bytes + OVERHEAD_BYTES, 2 * BATCH_BYTES)),
         # By the broker's clock, so that a recording of last year is kept as long as what is measured now.
         "message.timestamp.type": "LogAppendTime",
-        "min.insync.replicas": str(max(1, replicas - 1)),
+        "min.insync.replicas": str(_must_confirm(replicas)),
         "unclean.leader.election.enable": "false",
     }
     if spec.compacted:
@@ -68,12 +69,21 @@ def _raise_unless_created(topic: Mapping[str, Any]) -> None:
     raise log_error(f"creating topic {topic['name']!r}", for_code(code)(topic.get("error_message")))
 
 
-def existing_partitions(admin: Any, topics: Sequence[str]) -> dict[str, int]:
-    """Partitions of those topics that exist."""
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """A topic as it is: partitions, and copies of the partition that has fewest."""
+
+    partitions: int
+    replicas: int
+
+
+def existing_topics(admin: Any, topics: Sequence[str]) -> dict[str, Existing]:
+    """Those of these topics that exist."""
     found = {}
     for topic in admin.describe_topics(list(topics)):
         if topic["error_code"] == 0:
-            found[topic["name"]] = len(topic["partitions"])
+            copies = min(len(partition["replica_nodes"]) for partition in topic["partitions"])
+            found[topic["name"]] = Existing(len(topic["partitions"]), copies)
         elif topic["error_code"] != UnknownTopicOrPartitionError.errno:
             raise log_error(f"describing topic {topic['name']!r}", for_code(topic["error_code"])())
     return found
@@ -86,25 +96,32 @@ def read_configs(admin: Any, topics: Sequence[str]) -> dict[str, dict[str, str]]
     return {topic: {name: entry["value"] for name, entry in config.items()} for topic, config in found.items()}
 
 
-def check_topic(topic: str, spec: StreamSpec, config: Mapping[str, str]) -> None:
+def check_topic(topic: str, spec: StreamSpec, config: Mapping[str, str], replicas: int) -> None:
     """Raise LogError, with the setting and the mend, when messages would be lost that the stream keeps."""
-    for name, needed in _needed(spec, config).items():
+    for name, needed in _needed(spec, config, replicas).items():
         raise LogError(
-            f"topic {topic!r} has {name}={config[name]}, but stream {spec.name!r} needs {needed}, or messages would be "
+            f"topic {topic!r} has {name}={config[name]}, but stream {spec.name!r} needs {needed}, or messages could be "
             f"lost: `kafka-configs.sh --alter --entity-type topics --entity-name {topic} --add-config {name}={needed}`"
         )
 
 
-def _needed(spec: StreamSpec, config: Mapping[str, str]) -> dict[str, str]:
+def _needed(spec: StreamSpec, config: Mapping[str, str], replicas: int) -> dict[str, str]:
     needed: dict[str, str] = {}
     if config["unclean.leader.election.enable"] == "true":
         needed["unclean.leader.election.enable"] = "false"
+    if int(config["min.insync.replicas"]) < _must_confirm(replicas):
+        needed["min.insync.replicas"] = str(_must_confirm(replicas))
     policy = "compact" if spec.compacted else "delete"
     if config["cleanup.policy"] != policy:
         needed["cleanup.policy"] = policy
     if spec.retention_ms is not None and 0 <= int(config["retention.ms"]) < spec.retention_ms:
         needed["retention.ms"] = str(spec.retention_ms)
     return needed
+
+
+def _must_confirm(replicas: int) -> int:
+    """All copies but one, which may be away."""
+    return max(1, replicas - 1)
 
 
 def raise_bounds(admin: Any, specs: Mapping[str, StreamSpec], configs: Mapping[str, Mapping[str, str]]) -> None:
