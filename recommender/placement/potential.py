@@ -2,9 +2,10 @@
 
 worth = sum over GPUs of v(free share)                     shares that nobody will buy are worth little
       - a * t * ln(1 + e^((free GPU - CPU / k) / t))       free GPU beyond what the free CPU can feed is stranded
-      + b * sum over multi-GPU kinds of w_k [k still fits]  whole nodes keep their worth until the last of them is needed
+      + b * sum over multi-GPU kinds of u_k [k still fits]  nodes with room for a gang are not used up by others
 
-v(r) = value of r by bid prices - 0.1 * r * P(a request is larger than r). k is the mean CPU per requested GPU.
+v(r) = value of r by bid prices - 0.1 * r * P(a request is larger than r). k is the mean CPU per requested GPU; u_k is
+proportional to w_k * GPUs^2, since room for more GPUs is both larger and harder to come by.
 Everything is a table or a closed form, so a decision over 1,200 nodes takes 0.05 ms in numpy.
 """
 
@@ -28,8 +29,8 @@ class PotentialSettings:
     stranded_weight: float = 0.8
     stranded_scale_milli: float = 44.0
     """Width of the step from fed to stranded: about the smallest common share."""
-    gang_milli: float = 100.0
-    """Worth of a node that fits the multi-GPU kinds. 0 fails half as many 8-GPU pods again; 1000 costs 0.4 points."""
+    gang_milli: float = 200.0
+    """Worth of a node that fits every multi-GPU kind. 0 fails half as many 8-GPU pods again, 500 costs 0.2 points."""
 
 
 class Potential:
@@ -42,12 +43,12 @@ class Potential:
         self.share_worth = share_values(mix, gpus) - chosen.fragment_weight * _too_small(kinds, weights)
         asked = float(sum(w * k.total_gpu_milli for k, w in zip(kinds, weights, strict=True)))
         cpu = float(sum(w * k.cpu_milli for k, w in zip(kinds, weights, strict=True)))
-        self._cpu_per_gpu = cpu / asked if cpu > 0 else 1e-9
+        self._cpu_per_gpu = max(cpu / asked, 1e-9) if asked > 0 else np.inf
         gangs = [(k, w) for k, w in zip(kinds, weights, strict=True) if k.gpus > 1]
         self._gang_cpu = np.array([k.cpu_milli for k, _ in gangs], dtype=np.int64)
         self._gang_memory = np.array([k.memory_bytes for k, _ in gangs], dtype=np.int64)
         self._gang_gpus = np.array([k.gpus for k, _ in gangs], dtype=np.int64)
-        often = np.array([w for _, w in gangs])
+        often = np.array([w * k.gpus**2 for k, w in gangs])
         self._gang_worth = chosen.gang_milli * often / often.sum() if len(gangs) else often
 
     def node_worth(self, cpu_milli: Ints, memory_bytes: Ints, gpu_total: Ints, gpu_whole: Ints) -> Floats:

@@ -1,0 +1,141 @@
+"""Factors of a placement. Each gives every node a score from 0 to 1 (1 is best) and can say why in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from recommender.placement.cluster import Cluster
+from recommender.placement.job import Job, NodeFacts
+from recommender.placement.policies import Policy
+from recommender.placement.request import Floats, Ints
+from recommender.placement.spot import plan_spot
+from recommender.placement.suitability import suitability
+
+_DRAM_CEILING = 0.8
+"""Practical peak of DRAM activity: two jobs of 0.4 fill it."""
+_LINK_SCORES = {"nvlink": 1.0, "pcie-switch": 0.6, "numa": 0.3, "system": 0.0}
+_UNKNOWN = 0.5
+"""Score where nothing is known: neither for nor against."""
+_LEAST_USD = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """scores [k] for the k nodes asked about; reason(i) says why node i has its score."""
+
+    name: str
+    scores: Floats
+    reason: Callable[[int], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a scorer looks at: the cluster, facts of every node, the policy for what stays free, the nodes asked about."""
+
+    cluster: Cluster
+    facts: Sequence[NodeFacts]
+    policy: Policy
+    nodes: Ints
+
+
+def fragmentation(job: Job, scene: Scene) -> Factor:
+    """Least loss of worth of what stays free."""
+    costs = scene.policy.costs(job.request, scene.nodes)
+    return Factor(
+        "fragmentation",
+        _least_is_best(costs),
+        lambda i: f"takes {costs[i] - costs.min():.0f} milli-GPU more of what others can use than the best node",
+    )
+
+
+def suited(job: Job, scene: Scene) -> Factor:
+    """The GPU model for what limits the job, per dollar."""
+    found = [suitability(job, scene.facts[n]) for n in scene.nodes]
+    worth = np.array([np.nan if value is None else value for value, _ in found])
+    best = np.nanmax(worth) if np.isfinite(worth).any() else 1.0
+    return Factor("suitability", np.nan_to_num(worth / best, nan=_UNKNOWN), lambda i: found[i][1])
+
+
+def topology(job: Job, scene: Scene) -> Factor:
+    """How near the GPUs of one node are to each other; a job with one GPU does not care."""
+    found = [_links(scene, int(n), job.request.whole_gpus) for n in scene.nodes]
+    return Factor("topology", np.array([score for score, _ in found]), lambda i: found[i][1])
+
+
+def interference(job: Job, scene: Scene) -> Factor:
+    """Least expected slowdown by those that share the GPU: time on it grows once a resource is asked for twice over."""
+    speeds = np.array([_shared_speed(job, scene, int(n)) for n in scene.nodes])
+    return Factor(
+        "interference",
+        np.nan_to_num(speeds, nan=_UNKNOWN),
+        lambda i: (
+            "who shares the GPU, or what this job needs of it, is not known"
+            if np.isnan(speeds[i])
+            else f"keeps {speeds[i]:.0%} of its speed beside those on the GPU"
+        ),
+    )
+
+
+def spot(job: Job, scene: Scene) -> Factor:
+    """Lowest expected cost, with the work that interruptions lose."""
+    found = [_cost(job, scene.facts[n]) for n in scene.nodes]
+    costs = np.array([cost for cost, _ in found])
+    known = np.isfinite(costs)
+    scores = np.where(np.isnan(costs), _UNKNOWN, 0.0)
+    scores[known] = costs[known].min(initial=np.inf) / np.maximum(costs[known], _LEAST_USD)
+    return Factor("cost", np.minimum(scores, 1.0), lambda i: found[i][1])
+
+
+def _least_is_best(costs: Floats) -> Floats:
+    span = float(costs.max() - costs.min()) if len(costs) else 0.0
+    return 1 - (costs - costs.min()) / span if span > 0 else np.ones(len(costs))
+
+
+def _links(scene: Scene, node: int, gpus: int) -> tuple[float, str]:
+    """The weakest link among the GPU slots that would be used."""
+    if gpus < 2:
+        return 1.0, "one GPU: no link needed"
+    free = np.flatnonzero(scene.cluster.gpu_milli[:, node] == 1000)[:gpus]
+    links = scene.facts[node].links
+    kinds = [links.get((int(a), int(b)), links.get((int(b), int(a)))) for a, b in combinations(free, 2)]
+    known = [kind for kind in kinds if kind is not None]
+    if len(known) < len(kinds):
+        return _UNKNOWN, "how its GPUs are linked is not known"
+    weakest = min(known, key=lambda kind: _LINK_SCORES.get(kind, 0.0))
+    return _LINK_SCORES.get(weakest, 0.0), f"its {gpus} GPUs are joined by {weakest} at the weakest"
+
+
+def _shared_speed(job: Job, scene: Scene, node: int) -> float:
+    """1 on a GPU of its own; NaN when a demand is not known."""
+    if not job.request.shared:
+        return 1.0
+    slot = scene.policy.slots(job.request, node)[0]
+    if scene.cluster.gpu_milli[slot, node] == 1000:
+        return 1.0
+    beside = scene.facts[node].tenants.get(slot)
+    if beside is None or job.compute_demand is None or job.bandwidth_demand is None:
+        return float("nan")
+    compute, bandwidth = beside[0] + job.compute_demand, (beside[1] + job.bandwidth_demand) / _DRAM_CEILING
+    return 1 / max(1.0, compute, bandwidth)
+
+
+def _cost(job: Job, facts: NodeFacts) -> tuple[float, str]:
+    """(USD of the GPUs' share of the node for the whole run, sentence). NaN: not known; infinite: must not go there."""
+    if facts.spot and job.checkpointing is None:
+        return float("inf"), "it cannot be interrupted, and this is a spot node"
+    if facts.price_usd_per_hour is None or job.run_time_s is None:
+        return float("nan"), "its run time or the node's price is not known"
+    price = facts.price_usd_per_hour * (max(job.request.gpus, 1) / facts.gpus if facts.gpus else 1.0)
+    if not facts.spot:
+        cost = price * job.run_time_s / 3600
+        return cost, f"${cost:.2f} on demand"
+    if facts.interruptions_per_hour is None or job.checkpointing is None:
+        return float("nan"), "how often this spot node is interrupted is not known"
+    plan = plan_spot(job.run_time_s, job.checkpointing, facts.interruptions_per_hour, price)
+    return plan.cost_usd, (
+        f"${plan.cost_usd:.2f} on spot: {plan.stretch_ratio:.0%} of its run time, a checkpoint every {plan.interval_s:.0f} s"
+    )

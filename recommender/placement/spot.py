@@ -1,0 +1,59 @@
+"""Spot nodes: how often to checkpoint, how long a job then takes, and what it costs.
+
+Interruptions are taken for a Poisson process with mean time M between them. Interval: Daly 2006, higher-order estimate
+for checkpoint cost d < 2M (Young 1974 is its first term): sqrt(2dM) (1 + sqrt(d/2M)/3 + (d/2M)/9) - d, else M.
+Wall time: Daly's complete model, M e^(R/M) (e^((t+d)/M) - 1) T/t for work T, interval t and restart R.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import exp, expm1, inf, sqrt
+
+from recommender.placement.job import Checkpointing
+
+_OVERFLOW = 700.0
+
+
+def checkpoint_interval_s(cost_s: float, between_interruptions_s: float) -> float:
+    """Work between two checkpoints. Raises ValueError for a cost or a mean time that is not positive."""
+    if cost_s <= 0 or between_interruptions_s <= 0:
+        raise ValueError(
+            f"checkpoint cost is {cost_s} s, mean time between interruptions {between_interruptions_s} s; both must be "
+            "above 0: measure one checkpoint, and count interruptions over a longer time"
+        )
+    ratio = cost_s / (2 * between_interruptions_s)
+    if ratio >= 1:
+        return between_interruptions_s
+    first = sqrt(2 * cost_s * between_interruptions_s)
+    return max(first * (1 + sqrt(ratio) / 3 + ratio / 9) - cost_s, cost_s)
+
+
+def expected_wall_s(work_s: float, interval_s: float, checkpoint: Checkpointing, between_s: float) -> float:
+    """Time until `work_s` of work is done, checkpoints, lost work and restarts included; infinite if it never ends."""
+    segment = min(interval_s, work_s)
+    if (segment + checkpoint.cost_s + checkpoint.restart_s) / between_s > _OVERFLOW:
+        return inf
+    once = exp(checkpoint.restart_s / between_s) * expm1((segment + checkpoint.cost_s) / between_s)
+    return between_s * once * work_s / segment
+
+
+@dataclass(frozen=True, slots=True)
+class SpotPlan:
+    """interval_s: checkpoint that often. stretch_ratio: wall time over plain run time. cost_usd: for the whole run."""
+
+    interval_s: float
+    stretch_ratio: float
+    cost_usd: float
+
+
+def plan_spot(
+    work_s: float, checkpoint: Checkpointing, interruptions_per_hour: float, price_usd_per_hour: float
+) -> SpotPlan:
+    """What the job would cost on a spot node. interruptions_per_hour 0: none was ever seen, so none is expected."""
+    if interruptions_per_hour == 0:
+        return SpotPlan(inf, 1.0, work_s / 3600 * price_usd_per_hour)
+    between_s = 3600 / interruptions_per_hour
+    interval = checkpoint_interval_s(checkpoint.cost_s, between_s)
+    wall = expected_wall_s(work_s, interval, checkpoint, between_s)
+    return SpotPlan(interval, wall / work_s, wall / 3600 * price_usd_per_hour)
