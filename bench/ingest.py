@@ -87,7 +87,7 @@ class Fleet:
             self.partitions[record.partition].take(record, _NOW_MS)
         for partition in self.partitions:
             partition.settle()
-            assert not partition.rejected, "every sample of the load is good"
+            assert not partition.take_rejected(), "every sample of the load is good"
 
 
 def _child(module: str) -> str:

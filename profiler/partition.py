@@ -12,6 +12,7 @@ from profiler.profiles import SLAB, Profiles
 from profiler.rows import gather
 from profiler.settings import ProfilerSettings
 from profiler.slabs import Cover, Restored, cover_message, slab_message
+from stream.consume import Rejection
 from stream.contract import Message, Record
 from stream.dead_letters import BadMessageError, Reason
 from stream.telemetry_decoder import ANCIENT_MS, FUTURE_MS, TelemetryFrame, decode_telemetry
@@ -32,9 +33,8 @@ class Partition:
         self._covered = restored.next_offset
         self._waiting: list[tuple[Record, TelemetryFrame]] = []
         self._waiting_rows = 0
+        self._rejected: list[Rejection] = restored.bad
         self.profiles: Profiles = restored.profiles
-        self.rejected: list[tuple[Record, BadMessageError]] = restored.bad
-        """Messages of which rows were left out, for the dead letters; whoever takes them empties the list."""
 
     def take(self, record: Record, now_ms: int) -> None:
         """Take a telemetry message in. Raises BadMessageError when it cannot be used at all.
@@ -46,7 +46,7 @@ class Partition:
         producer, sequence = self._sequences.check(record)
         frame = decode_telemetry(record, written_ms)
         self._sequences.take(producer, sequence, written_ms)
-        self.rejected.extend((record, error) for error in frame.errors())
+        self._rejected.extend((record, error) for error in frame.errors())
         self._meter.count("sizewise_profiler_rows_total", len(frame))
         if frame.kind == "cpu" and len(frame):
             self._waiting.append((record, frame))
@@ -63,8 +63,13 @@ class Partition:
         late = absorb(self.profiles, rows, self._settings.forget_after_days)
         for message, count in zip(*np.unique(rows.message[late], return_counts=True), strict=True):
             error = BadMessageError(Reason.LATE, f"{count} rows are over an hour older than their workload's newest")
-            self.rejected.append((waiting[message][0], error))
+            self._rejected.append((waiting[message][0], error))
         self._meter.count("sizewise_profiler_samples_total", rows.samples())
+
+    def take_rejected(self) -> list[Rejection]:
+        """Messages of which rows were left out since the last call, for the dead letters."""
+        rejected, self._rejected = self._rejected, []
+        return rejected
 
     def checkpoint(self, next_offset: int, time_ms: int) -> list[Message]:
         """The slabs that changed and the cover; nothing when no telemetry came since the last one."""

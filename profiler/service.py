@@ -10,9 +10,10 @@ from models.metrics import Meter
 from profiler.partition import Partition
 from profiler.settings import ProfilerSettings
 from profiler.slabs import restore
-from stream.consume import Consumer, ConsumeSettings
+from stream.consume import Consumer, ConsumeSettings, Rejection
 from stream.contract import EventLog, Message, Record
 from stream.dead_letters import dead_letter
+from stream.read_all import read_all
 from stream.streams import DEAD_LETTERS, PROFILES, TELEMETRY
 
 _log = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ class ProfileStage:
         self._partitions: dict[int, Partition] = {}
 
     def assigned(self, partition: int) -> int | None:
-        restored = restore(_read_all(self._event_log, PROFILES, partition))
+        restored = restore(read_all(self._event_log, PROFILES, partition))
         _log.info("partition %d: %d workloads restored", partition, len(restored.profiles))
         self._partitions[partition] = Partition(partition, restored, self._settings, self._meter)
         return restored.next_offset
@@ -41,8 +42,10 @@ class ProfileStage:
     def dropped(self, partition: int) -> None:
         del self._partitions[partition]
 
-    def process(self, record: Record) -> None:
-        self._partitions[record.partition].take(record, self._now_ms())
+    def process(self, record: Record) -> Sequence[Rejection]:
+        partition = self._partitions[record.partition]
+        partition.take(record, self._now_ms())
+        return partition.take_rejected()
 
     def checkpoint(self, offsets: Mapping[int, int]) -> Mapping[str, Sequence[Message]]:
         profiles: list[Message] = []
@@ -56,10 +59,10 @@ class ProfileStage:
         return {PROFILES: profiles, DEAD_LETTERS: letters}
 
     def _letters(self, partition: Partition) -> Iterator[Message]:
-        for record, error in partition.rejected:
+        """What was found late, or unreadable, since the last message was processed."""
+        for record, error in partition.take_rejected():
             self._meter.count("sizewise_stage_dead_letters_total", stage=self.name, reason=error.reason.value)
             yield dead_letter(record, error)
-        partition.rejected.clear()
 
     def _now_ms(self) -> int:
         return int(self._now() * 1000)
@@ -75,16 +78,3 @@ class Profiler:
     def run(self, stop: Event) -> None:
         """Profile until `stop` is set, then commit and leave the group."""
         self._consumer.run(stop)
-
-
-def _read_all(log: EventLog, stream: str, partition: int) -> Iterator[Record]:
-    """Everything that a partition holds now."""
-    reader = log.reader(stream, {partition: log.offsets(stream)[partition][0]})
-    try:
-        while True:
-            caught_up = reader.caught_up()
-            yield from reader.poll(0.0 if caught_up else 1.0)
-            if caught_up:
-                return
-    finally:
-        reader.close()

@@ -15,6 +15,7 @@ from models.profile import PROFILE_FIELDS
 from profiler.profiles import SLAB, Profiles
 from stream import schemas
 from stream.columns_codec import decode_columns, encode_columns
+from stream.consume import Rejection
 from stream.contract import Message, Record
 from stream.dead_letters import BadMessageError, Reason
 from stream.json_codec import decode_json, encode_json
@@ -53,13 +54,13 @@ class Restored:
     profiles: Profiles
     sequences: Sequences
     next_offset: int | None
-    bad: list[tuple[Record, BadMessageError]]
+    bad: list[Rejection]
 
 
 def restore(records: Iterable[Record]) -> Restored:
     """The state from all messages of a profiles partition; of each key the last one counts."""
     newest = {record.key: record for record in records}
-    bad: list[tuple[Record, BadMessageError]] = []
+    bad: list[Rejection] = []
     cover = _read_cover(newest.pop(COVER_KEY, None), bad)
     if cover is None:  # slabs of which nobody knows what they include would be counted twice
         return Restored(Profiles(), Sequences(), None, bad)
@@ -75,7 +76,7 @@ def restore(records: Iterable[Record]) -> Restored:
     return Restored(Profiles.restored(slabs), Sequences(cover.producers), cover.next_offset, bad)
 
 
-def _read_cover(record: Record | None, bad: list[tuple[Record, BadMessageError]]) -> Cover | None:
+def _read_cover(record: Record | None, bad: list[Rejection]) -> Cover | None:
     if record is None or record.value is None:
         return None
     try:

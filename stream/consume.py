@@ -25,6 +25,10 @@ MAX_DEAD_LETTER_BYTES = 4 << 20
 """Dead letters that wait for the next commit; over it the commit comes early, so that a flood of them stays bounded."""
 
 
+Rejection = tuple[Record, BadMessageError]
+"""A message of which at least a part cannot be used, and why."""
+
+
 class Stage(Protocol):
     """What a stage does with a stream. All calls come from one thread."""
 
@@ -40,8 +44,10 @@ class Stage(Protocol):
     def dropped(self, partition: int) -> None:
         """Forget the state of a partition: another member has it, or it will be restored."""
 
-    def process(self, record: Record) -> None:
-        """Take one message in. Raises BadMessageError when it cannot be used; then it must not have changed the state."""
+    def process(self, record: Record) -> Sequence[Rejection] | None:
+        """Take one message in. Raises BadMessageError when it cannot be used; then it must not have changed the state.
+
+        Returns what of it, or of messages that waited, was left out; None when nothing was."""
 
     def checkpoint(self, offsets: Mapping[int, int]) -> Mapping[str, Sequence[Message]]:
         """What to append, by stream, so that with `offsets` (the next one per owned partition) the state is saved.
@@ -54,8 +60,8 @@ class ConsumeSettings:
     """Age of results at most, and work to redo after a kill."""
     poll_timeout_s: float = 0.25
     """How long a stop or a due commit may wait for a poll."""
-    max_records: int = 500
-    """Messages a poll: at about 30 KB each, 15 MB in hand."""
+    max_records: int = 250
+    """Messages a poll: at about 30 KB each, 8 MB in hand; 250 MB if all are as large as telemetry may be."""
     back_off_s: float = 0.5
     """First wait after the log failed; doubles up to max_back_off_s."""
     max_back_off_s: float = 15.0
@@ -127,12 +133,14 @@ class Consumer:
         if position is None or record.offset < position:
             return  # of a partition that just went, or of before the restored state
         try:
-            self._stage.process(record)
+            rejections = self._stage.process(record) or ()
         except BadMessageError as error:
-            letter = dead_letter(record, error)
+            rejections = ((record, error),)
+        for rejected, why in rejections:
+            letter = dead_letter(rejected, why)
             self._dead.setdefault(record.partition, []).append(letter)
             self._dead_bytes += len(letter.value or b"")
-            self._meter.count("sizewise_stage_dead_letters_total", stage=self._stage.name, reason=error.reason.value)
+            self._meter.count("sizewise_stage_dead_letters_total", stage=self._stage.name, reason=why.reason.value)
         self._positions[record.partition] = record.offset + 1
 
     def _commit(self) -> None:

@@ -87,7 +87,7 @@ def test_rows_are_held_against_the_time_of_their_message() -> None:
         taken.take(record(sent, 0), now)
         taken.settle()
         assert taken.profiles.names == [workload("web")]
-        assert [error.reason for _, error in taken.rejected] == [Reason.FUTURE]
+        assert [error.reason for _, error in taken.take_rejected()] == [Reason.FUTURE]
 
 
 def test_late_rows_are_left_out_and_named() -> None:
@@ -96,7 +96,7 @@ def test_late_rows_are_left_out_and_named() -> None:
     taken = profile(sent)
     found = of(taken.profiles, "web")
     assert (found["rows"], found["window_peak"][CPU]) == (2, 2.0)
-    ((late, error),) = taken.rejected
+    ((late, error),) = taken.take_rejected()
     assert (late.offset, error.reason, error.detail) == (
         1,
         Reason.LATE,
