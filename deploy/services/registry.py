@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from deploy.services.kafka import KAFKA
+from deploy.services.prometheus import PROMETHEUS
 from deploy.services.service import Service, ServiceError
 
-SERVICES: dict[str, Service] = {service.name: service for service in (KAFKA,)}
+SERVICES: dict[str, Service] = {service.name: service for service in (KAFKA, PROMETHEUS)}
 
 
 def service_named(name: str) -> Service:

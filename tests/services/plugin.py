@@ -10,6 +10,7 @@ import pytest
 
 from deploy.services.cache import Cache
 from deploy.services.kafka import KAFKA, KafkaBroker
+from deploy.services.prometheus import PROMETHEUS
 from deploy.services.registry import SERVICES
 from deploy.services.service import Service
 
@@ -29,6 +30,12 @@ def kafka_broker() -> Iterator[KafkaBroker]:
 def kafka_bootstrap(kafka_broker: KafkaBroker) -> str:
     """HOST:PORT of the real broker."""
     return kafka_broker.bootstrap
+
+
+@pytest.fixture(scope="session")
+def prometheus_home() -> Path:
+    """Where prometheus and promtool are; a test starts a PrometheusServer of its own on data of its own."""
+    return home_of(PROMETHEUS)
 
 
 def home_of(service: Service) -> Path:
