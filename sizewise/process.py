@@ -24,7 +24,6 @@ def start_logging(settings: ProcessSettings) -> None:
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", force=True
     )
-    logging.getLogger("kafka").setLevel(max(logging.WARNING, logging.getLogger().level))  # it logs each reconnect
 
 
 def stop_event() -> threading.Event:
@@ -52,6 +51,9 @@ def open_with_streams(settings: LogSettings) -> EventLog:
     """The log, with every stream made."""
     if settings.location.startswith(SQLITE):
         settings.path.parent.mkdir(parents=True, exist_ok=True)
+    if not logging.getLogger().isEnabledFor(logging.DEBUG):
+        # it logs each attempt to connect, four lines a second; what comes of them is in our errors
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)
     log = open_log(settings)
     try:
         log.ensure(stream_specs(settings.partitions))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import click
@@ -82,8 +82,7 @@ def _answers(settings: Settings, url: str | None) -> Iterator[Answers]:
 def _wait_for_data(answers: Answers, query: Mapping[str, Any], wait_s: float) -> Page:
     """The first page that has a recommendation, or the last one seen when the time is over."""
     deadline = time.monotonic() + wait_s
-    status = Console(stderr=True)
-    with status.status("Waiting for the first recommendations") if wait_s else _quiet():
+    with _progress("Waiting for the first recommendations") if wait_s else nullcontext():
         while True:
             page = answers.page(query)
             if any(w["confidence_ratio"] is not None for w in page["workloads"]) or time.monotonic() >= deadline:
@@ -92,5 +91,12 @@ def _wait_for_data(answers: Answers, query: Mapping[str, Any], wait_s: float) ->
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    yield
+def _progress(text: str) -> Iterator[None]:
+    """On standard error, so that a pipe gets the report alone: a spinner, or one line where there is no terminal."""
+    out = Console(stderr=True)
+    if not out.is_terminal:
+        click.echo(text, err=True)
+        yield
+        return
+    with out.status(text):
+        yield

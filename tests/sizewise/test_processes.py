@@ -212,6 +212,25 @@ def test_a_taken_port_is_one_line_with_the_mend(processes: Processes) -> None:
     assert re.search(r"sizewise: cannot listen on 127.0.0.1:\d+: .*; choose another --port, 0 for a free one", text)
 
 
+def test_an_unreachable_broker_is_one_line_and_a_code_that_says_try_later(processes: Processes) -> None:
+    """No traceback and no chatter of the client library: 3, and the address in the message."""
+    asking = processes.start("log", "streams", "--log", f"kafka:127.0.0.1:{free_port()}")
+    text, _ = asking.communicate(timeout=DEADLINE_S)
+    assert (asking.returncode, text.count("\n")) == (3, 1)
+    assert "kafka:127.0.0.1" in text
+
+
+def test_ctrl_c_while_waiting_ends_with_its_code(processes: Processes) -> None:
+    """`report --wait` on an empty log, interrupted: 130, as shells expect."""
+    waiting = processes.start("report", "--wait", "60")
+    assert waiting.stdout is not None
+    waiting.stdout.readline()  # it says that it waits
+    waiting.send_signal(signal.SIGINT)
+    text, _ = waiting.communicate(timeout=DEADLINE_S)
+    assert waiting.returncode == 130, text
+    assert "Traceback" not in text
+
+
 def test_a_recording_can_be_played(processes: Processes, tmp_path: Path) -> None:
     """Two seconds of this machine, played as fast as possible: telemetry is in the log."""
     processes.output("record", "--for", "3", str(tmp_path / "a.rec"))
