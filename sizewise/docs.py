@@ -103,7 +103,7 @@ def _same(file: Path, text: str) -> bool:
 
 
 def _help(command: click.Command, path: str) -> str:
-    context = click.Context(command, info_name=path, max_content_width=100, terminal_width=100)
+    context = click.Context(command, info_name=path, terminal_width=100, help_option_names=["-h", "--help"])
     return "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
 
 
