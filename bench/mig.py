@@ -15,9 +15,8 @@ from sklearn.ensemble import RandomForestRegressor
 from bench.miso import SLICES, Job, a100_without_1gx2m, read_jobs, training_rows
 from bench.report import Cell, Report, require_data
 from models.speed.artifact import SpeedCard, SpeedModel
-from models.speed.roofline import fit
 from models.speed.signals import Floats, coordinates
-from models.speed.train import train
+from models.speed.train import fit_roofline, train
 from recommender.mig.choose import GpuWorkload, SlicePolicy, choose_slice, slice_shares
 
 _GPU = a100_without_1gx2m()
@@ -68,7 +67,7 @@ _NOTES = (
 
 def _learn(jobs: Sequence[Job]) -> SpeedModel:
     demand, shares, speeds = training_rows(jobs, SHARES)
-    return SpeedModel(train(demand, shares, speeds), fit(demand, shares, speeds), _CARD)
+    return SpeedModel(train(demand, shares, speeds), fit_roofline(demand, shares, speeds), _CARD)
 
 
 def _ours(name: str, jobs: Sequence[Job], models: dict[str, SpeedModel], probe: str = "") -> Answer:

@@ -14,8 +14,7 @@ from bench import mig
 from bench.miso import read_jobs, training_rows
 from bench.report import require_data
 from models.speed.artifact import SpeedCard, SpeedModel, dump
-from models.speed.roofline import fit
-from models.speed.train import train
+from models.speed.train import fit_roofline, train
 
 _CARD = SpeedCard(
     name="a100-nvml",
@@ -43,7 +42,7 @@ def main(data: Path, now_ms: int, out: Path) -> None:
     rows = training_rows(jobs, mig.SHARES)
     errors = {name.removeprefix("mig_mae_"): value for name, value in mig.run(data).figures.items() if "_mae_" in name}
     card = replace(_CARD, trained_ms=now_ms, jobs=len(jobs), pairs=len(rows[0]), errors=errors)
-    body, text = dump(SpeedModel(train(*rows), fit(*rows), card))
+    body, text = dump(SpeedModel(train(*rows), fit_roofline(*rows), card))
     out.with_suffix(".npz").write_bytes(body)
     out.with_suffix(".json").write_bytes(text)
     click.echo(f"{out}.npz: {len(body)} bytes")

@@ -12,12 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import least_squares
 
 from models.speed.signals import Floats
-
-_RIDGE = 0.02
-"""Pulls the six numbers to their start: 113 measured pairs leave some of them loose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +37,3 @@ class Roofline:
         asked = np.broadcast_to(self.demand(demand), shares.shape)
         whole = 1 + np.sum(asked**k, axis=1)
         return np.asarray((whole / (1 + np.sum((asked / shares) ** k, axis=1))) ** (1 / k))
-
-
-def fit(demand: Floats, shares: Floats, speeds: Floats) -> Roofline:
-    """Least squares over measured pairs: demand [n, 3], shares [n, 2], speeds [n]."""
-    start = np.array([0.0, 0.0, -0.7, 0.0, 0.0, 0.0])
-
-    def residuals(x: Floats) -> Floats:
-        return np.concatenate([_of(x).predict(demand, shares) - speeds, _RIDGE * (x - start)])
-
-    return _of(least_squares(residuals, start).x)
-
-
-def _of(x: Floats) -> Roofline:
-    a0, a1, a2, b0, b1, h = (float(value) for value in x)
-    return Roofline((a0, a1, a2, b0, b1, h))

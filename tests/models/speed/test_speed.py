@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.speed.artifact import ArtifactError, SpeedModel, dump, load
-from models.speed.roofline import Roofline, fit
+from models.speed.roofline import Roofline
 from models.speed.signals import Floats, WholeGpuSignals, coordinates, power_share
 from models.speed.table import SpeedTable, monotone
-from models.speed.train import TooFewJobsError, TrainSettings, train
+from models.speed.train import TooFewJobsError, TrainSettings, fit_roofline, train
 
 SHARES = np.array([[1 / 7, 1 / 8], [1 / 7, 2 / 8], [2 / 7, 2 / 8], [3 / 7, 4 / 8], [4 / 7, 4 / 8], [1.0, 1.0]])
 ratios = st.floats(0, 1)
@@ -105,7 +105,7 @@ def test_what_is_learned_is_near_what_made_the_data() -> None:
     rows, shares, speeds = made_up(24)
     table = train(rows, shares, speeds, TrainSettings(trees=50, seeds=(0,), max_knots=12))
     assert np.mean(np.abs(table.predict(rows, shares) - speeds)) < 0.05
-    assert np.mean(np.abs(fit(rows, shares, speeds).predict(rows, shares) - speeds)) < 0.01
+    assert np.mean(np.abs(fit_roofline(rows, shares, speeds).predict(rows, shares) - speeds)) < 0.01
 
 
 def test_too_few_jobs_are_refused_with_the_number_needed() -> None:
