@@ -31,7 +31,7 @@ _OOM_SIGNAL = next(i for i, signal in enumerate(CPU_SIGNALS) if signal.name == "
 
 
 def absorb(profiles: Profiles, rows: Rows, forget_after_days: int) -> NDArray[np.bool_]:
-    """Add sorted rows (`profiler.rows.gather`) to the state. Returns which of them, [n], came too late and were not."""
+    """Add sorted rows (`profiler.gather`) to the state. Returns which of them, [n], came too late and were not."""
     late_rows = late(rows, profiles["last_seen_ms"])
     if late_rows.any():
         rows = rows.take(~late_rows)

@@ -8,8 +8,8 @@ from models.metrics import Meter
 from profiler import signals
 from profiler.absorb import absorb
 from profiler.decay import DAY_MS
+from profiler.gather import gather
 from profiler.profiles import SLAB, Profiles
-from profiler.rows import gather
 from profiler.settings import ProfilerSettings
 from profiler.slabs import Cover, Restored, cover_message, slab_message
 from stream.consume import Rejection

@@ -1,0 +1,34 @@
+"""Decoded messages into one sorted table of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from profiler.rows import Indices, Rows
+from stream.telemetry_decoder import TelemetryFrame
+
+
+def gather(frames: Sequence[TelemetryFrame], slots_of: Callable[[Sequence[str]], Indices]) -> Rows:
+    """One table of CPU frames, sorted. Rows of equal time keep the order of their message."""
+    rows = Rows(
+        np.repeat(np.arange(len(frames)), [len(frame) for frame in frames]),
+        np.concatenate([slots_of(frame.workload.names)[frame.workload.codes] for frame in frames]),
+        np.concatenate([frame.time_ms for frame in frames]),
+        np.concatenate([frame.interval_ms for frame in frames]),
+        np.concatenate([frame.values.T for frame in frames], axis=1),
+    )
+    return _sorted(rows)
+
+
+def _sorted(rows: Rows) -> Rows:
+    segment = rows.message * (int(rows.slot.max()) + 1) + rows.slot
+    oldest = int(rows.time_ms.min())
+    span = int(rows.time_ms.max()) - oldest + 1
+    if (int(segment.max()) + 1) * span < 1 << 62:
+        key = segment * span + (rows.time_ms - oldest)  # one sort of one key: a third of the time of lexsort
+        if (key[1:] >= key[:-1]).all():
+            return rows
+        return rows.take(np.argsort(key, kind="stable"))
+    return rows.take(np.lexsort((rows.time_ms, segment)))
