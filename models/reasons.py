@@ -47,7 +47,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.FLOOR: "raised to the smallest size that policy allows",
     Reason.CAP: "cut to the largest size that policy allows",
     Reason.MAX_STEP: "limited to the largest step that policy allows at once",
-    Reason.HYSTERESIS: "the change is too small to be worth a restart",
+    Reason.HYSTERESIS: "it would change too little to be worth it",
     Reason.OOM_BUMP: "it was OOM-killed: the true peak is above what was seen",
     Reason.THROTTLED: "its CPU limit stops it: true demand is above what was seen",
     Reason.GROWING: "usage grows from day to day",
