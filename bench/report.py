@@ -25,12 +25,14 @@ class Report:
     figures: the named numbers of the issue or docs, e.g. {"profile_samples_per_s": 6.1e6}
     rows:    the table, one mapping per line, the peers' lines among ours
     notes:   sentences printed under the table
+    pictures: PNG files by name, written next to the JSON file or into bench-out/
     """
 
     title: str
     figures: Mapping[str, float]
     rows: Sequence[Mapping[str, Cell]] = ()
     notes: Sequence[str] = field(default_factory=tuple)
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def require_data(data: Path | None, name: str) -> Path:
@@ -68,6 +70,14 @@ def write_json(report: Report, file: Path) -> None:
         "rows": [dict(row) for row in report.rows],
     }
     file.write_text(json.dumps(body, indent=2) + "\n")
+
+
+def write_pictures(report: Report, folder: Path) -> None:
+    """Write the report's pictures, if it has any, and say where."""
+    for name, png in report.pictures.items():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(png)
+        Console().print(f"  picture: {folder / name}", highlight=False)
 
 
 def machine() -> dict[str, Cell]:

@@ -6,21 +6,25 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bench.sizing.replay import FLOOR, WARM_UP_DAYS, cap
+from bench.sizing.replay import FLOOR, cap
 from bench.sizing.score import MIN_SAMPLES_RATIO
-from bench.sizing.usage import Past, Resource, quantiles
+from bench.sizing.usage import Past, Resource, quantile, quantiles
 from models.columns import Array
 from recommender.sizing.experts.calibrate import PRICES, Realised, meet, volatility_groups
 from recommender.sizing.experts.catalogue import EXPERTS
 from recommender.sizing.experts.days import LEVELS, Days
 from recommender.sizing.experts.decide import Choice, Evidence, choose, evidence, sized_price
 from recommender.sizing.experts.hold import CALM, Held, HoldRule, hold
+from recommender.sizing.experts.in_place import WATCHED_HOURS, WATCHED_QUANTILE, follow
 from recommender.sizing.experts.ledger import Ledger, Losses, held, losses
 from recommender.sizing.experts.prior import Cuts, Prior, Traits
 
 FOLDS = 5
 LEARN_FROM_DAYS = 2
 """Decisions resting on fewer days are not charged to the experts: all their statistics are the same then."""
+
+CALIBRATE_FROM_DAYS = 3
+"""The rates of the prices are watched from here on, so that some are known at the first decision that counts."""
 
 
 def day_quantiles(samples: Array) -> Array:
@@ -77,7 +81,9 @@ class Learner:
             ]
         days = Days.newest(summary)
         limits, traits = experts.limits(days, FLOOR[self.resource], cap(past)), Traits.of(days, cap(past))
-        self._classes = np.stack([Cuts.of(traits.take(~rows if self.leave_out else rows)).classes(traits) for rows in folds])
+        self._classes = np.stack(
+            [Cuts.of(traits.take(~rows if self.leave_out else rows)).classes(traits) for rows in folds]
+        )
         self._known[past.now] = _by_fold(self.resource, limits, ledger, priors, self._classes, folds)
         self._traits[past.now] = traits
         if past.now >= LEARN_FROM_DAYS:
@@ -140,6 +146,25 @@ class Calm:
 
 
 @dataclass(slots=True)
+class InPlace:
+    """CPU decided at every hour: the calm daily limit, raised within the day. For usage in blocks of an hour."""
+
+    inner: Calm
+    _limit: Array | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.inner.name} in place"
+
+    def decide(self, past: Past) -> Array:
+        if self._limit is None or past.now % past.per_day == 0:
+            self._limit = self.inner.decide(past.finished_days())
+        recent = quantile(past.samples(WATCHED_HOURS / 24), WATCHED_QUANTILE)
+        self._limit = follow(self._limit, recent, cap(past))
+        return self._limit
+
+
+@dataclass(slots=True)
 class Target:
     """The blend whose price of risk is found from the overruns of the last days, per group of volatility."""
 
@@ -154,17 +179,24 @@ class Target:
         return f"sizewise target {self.rate * 100:g} %"
 
     def decide(self, past: Past) -> Array:
-        for now in range(WARM_UP_DAYS if self._limits is None else past.now, past.now + 1):
+        first = CALIBRATE_FROM_DAYS if self._limits is None else past.now
+        for now in range(min(first, past.now), past.now + 1):
             self._step(Past(past.usage, now))
-        assert self._limits is not None and self._groups is not None and self._realised is not None
-        return meet(self.rate, self._realised, self._groups, self._limits)
+        assert self._limits is not None
+        return np.asarray(self._limits[:, -1])
+
+    def groups(self) -> Array:
+        """Volatility group of each workload at the last decision. [n]"""
+        assert self._groups is not None, "groups are known after the first decision"
+        return self._groups
 
     def _step(self, past: Past) -> None:
         realised = self._realised or Realised.empty(past.resource)
         if self._limits is not None and self._groups is not None:
             day = past.per_block(day_quantiles)[:, -1]
             realised = realised.after(losses(past.resource, day, self._limits).overrun, self._groups)
-        limits = [self.learner.choice(past, price).limit for price in PRICES[past.resource]]
-        self._limits = np.minimum(np.stack(limits, axis=1), cap(past)[:, None])
+        priced = np.stack([self.learner.choice(past, price).limit for price in PRICES[past.resource]], axis=1)
+        priced = np.maximum(np.fmin(priced, cap(past)[:, None]), FLOOR[past.resource])
         self._groups = volatility_groups(self.learner.traits(past).volatility)
-        self._realised = realised
+        limits = meet(self.rate, realised, self._groups, priced)
+        self._limits, self._realised = np.concatenate([priced, limits[:, None]], axis=1), realised

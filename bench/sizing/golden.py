@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -44,8 +45,8 @@ def _differences(series: pd.DataFrame, answers: pd.DataFrame) -> Iterator[tuple[
     times = np.sort(answers.decision_unix_seconds.unique())
     for time_s, given in zip(times, replayed(series, times), strict=True):
         for row in answers[answers.decision_unix_seconds == time_s].itertuples():
-            ours = given["cpu" if row.resource == "cpu" else "memory"]
             resource: Resource = "cpu" if row.resource == "cpu" else "memory"
+            ours = given[resource]
             for bound in BOUNDS:
                 yield resource, abs(float(getattr(ours, bound)[0]) - getattr(row, bound))
 
@@ -67,7 +68,7 @@ def replayed(series: pd.DataFrame, times: Array) -> Iterator[dict[Resource, Answ
 def feed(vpa: VpaRecommender, seconds: Array, resource: Array, value: Array) -> None:
     """Rows in their order of arrival; CPU and memory do not depend on each other, so only OOM kills cut a run."""
     cuts = [0, *(np.flatnonzero(resource == "oom") + 1).tolist(), len(value)]
-    for start, end in zip(cuts[:-1], cuts[1:], strict=True):
+    for start, end in pairwise(cuts):
         run = slice(start, end)
         cpu, memory, oom = (resource[run] == kind for kind in ("cpu", "memory", "oom"))
         if cpu.any():

@@ -63,9 +63,7 @@ def outcome(decisions: Decisions, usage: Usage, hold_days: int = 1) -> Outcome:
     starts = usage.blocks - decisions.first_day - hold_days + 1
     held = [_held(decisions, usage, offset, starts) for offset in range(hold_days)]
     slack, overrun, throttled, limit, p95 = (np.stack(part, axis=2) for part in zip(*held, strict=True))
-    return Outcome(
-        decisions.first_day, slack, overrun, throttled, _churn(decisions, starts, hold_days), limit, p95
-    )
+    return Outcome(decisions.first_day, slack, overrun, throttled, _churn(decisions, starts, hold_days), limit, p95)
 
 
 def _held(decisions: Decisions, usage: Usage, offset: int, starts: int) -> tuple[Array, Array, Array, Array, Array]:
@@ -101,7 +99,7 @@ def score(outcome: Outcome, rows: Array | None = None) -> Score:
     """Scores of these workloads (all of them when None; a row may repeat: bootstrap)."""
     means = per_workload(outcome)
     chosen = slice(None) if rows is None else rows
-    slack, overrun, throttled, churn, limit, p95 = (float(np.nanmean(part[chosen])) for part in means)
+    slack, overrun, throttled, churn, limit, p95 = (float(mean(part[chosen][None])[0]) for part in means)
     return Score(slack, overrun, throttled, churn, limit / p95)
 
 

@@ -54,6 +54,7 @@ class Usage:
     samples:     [n, blocks, slots], cores or bytes; NaN is a gap
     provisioned: [n, blocks], the largest size given in that block; NaN when unknown
     start_s:     seconds since 1970 at which block 0 begins
+    whole_days:  the same in blocks of a day, when these are shorter
     """
 
     resource: Resource
@@ -62,6 +63,7 @@ class Usage:
     provisioned: Array
     start_s: int
     block_s: int = DAY_S
+    whole_days: Usage | None = None
     _cache: dict[BlockReduction, Array] = field(default_factory=dict)
 
     @property
@@ -70,7 +72,7 @@ class Usage:
 
     @property
     def slot_s(self) -> float:
-        return self.block_s / self.samples.shape[2]
+        return float(self.block_s / self.samples.shape[2])
 
     def per_block(self, reduction: BlockReduction) -> Array:
         """The reduction of every block, computed once. [n, blocks, ...]"""
@@ -89,14 +91,13 @@ class Usage:
             np.repeat(self.provisioned, parts, axis=1),
             self.start_s,
             block_s,
+            whole_days=self,
         )
 
     def take(self, rows: Array) -> Usage:
         """Only these workloads."""
         names = [self.workloads[i] for i in rows]
-        return replace(
-            self, workloads=names, samples=self.samples[rows], provisioned=self.provisioned[rows], _cache={}
-        )
+        return replace(self, workloads=names, samples=self.samples[rows], provisioned=self.provisioned[rows], _cache={})
 
     def scaled_from(self, block: int, factors: Array) -> Usage:
         """The same past, another future: samples from `block` on times `factors` [n, blocks - block, slots]."""
@@ -139,6 +140,11 @@ class Past:
 
     def __len__(self) -> int:
         return len(self.usage.workloads)
+
+    def finished_days(self) -> Past:
+        """The same past in blocks of a day, without the day that is still running."""
+        days = self.usage.whole_days or self.usage
+        return Past(days, self.now // self.per_day)
 
     def samples(self, days: float | None = None) -> Array:
         """The newest `days` of samples (None: all), [n, slots]."""

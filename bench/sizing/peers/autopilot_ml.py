@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bench.sizing.replay import FLOOR
-from bench.sizing.usage import DAY_S, Past, Resource
+from bench.sizing.usage import Past, Resource
 from models.columns import Array
 
 EDGE_RATIO = 1.1
@@ -75,7 +75,9 @@ class AutopilotMl:
 def _empty(n: int, edges: int) -> _State:
     decays, models = len(HALF_LIVES_H), len(HALF_LIVES_H) * len(MARGINS)
     zeros = np.zeros((n, decays, edges))
-    return _State(zeros, zeros.copy(), np.full((n, decays), -1), np.zeros((n, models)), np.zeros(n, int), np.full(n, np.nan))
+    return _State(
+        zeros, zeros.copy(), np.full((n, decays), -1), np.zeros((n, models)), np.zeros(n, int), np.full(n, np.nan)
+    )
 
 
 def _tick(state: _State, samples: Array, edges: Array, weights: Weights) -> None:

@@ -16,51 +16,64 @@ PRICES: Mapping[Resource, tuple[float, ...]] = {
 }
 GROUPS = 3
 """Terciles of volatility: calm workloads shall not carry the risk of wild ones."""
-WINDOW_DAYS = 10
-"""All history is too cautious: 1 % becomes 0.5 %."""
+RATE_DAYS = 10
+"""Prices are judged by these: all history is too cautious, 1 % becomes 0.5 %."""
+OWN_DAYS = 20
+"""What the target itself led to is judged over these: 10 days hold two or three overruns of a calm group."""
+CORRECTION = 1.25
+"""The aim is at most this far off the target, either way."""
 
 
 @dataclass(frozen=True, slots=True)
 class Realised:
-    """The newest days: overruns [days, groups, prices], workloads that were seen [days, groups]."""
+    """The newest 20 days: overruns [days, groups, prices + 1] of the limit at each price and, last, of the limit that
+    was in force; workloads seen [days, groups]."""
 
     overruns: Array
     seen: Array
 
     @classmethod
     def empty(cls, resource: Resource) -> Realised:
-        return cls(np.zeros((0, GROUPS, len(PRICES[resource]))), np.zeros((0, GROUPS)))
+        return cls(np.zeros((0, GROUPS, len(PRICES[resource]) + 1)), np.zeros((0, GROUPS)))
 
     def after(self, overrun: Array, groups: Array) -> Realised:
-        """With one more day: `overrun` [n, prices] of the limit at each price (NaN: not seen), `groups` [n]."""
+        """With one more day: `overrun` [n, prices + 1] (NaN: not seen), `groups` [n] as of that morning."""
         known = ~np.isnan(overrun[:, 0])
         member = (groups[:, None] == np.arange(GROUPS)) & known[:, None]
-        total = member.T.astype(float) @ np.nan_to_num(overrun)
+        total = np.einsum("ng,np->gp", member.astype(float), np.nan_to_num(overrun))
         return Realised(
-            np.concatenate([self.overruns, total[None]])[-WINDOW_DAYS:],
-            np.concatenate([self.seen, member.sum(axis=0)[None]])[-WINDOW_DAYS:],
+            np.concatenate([self.overruns, total[None]])[-OWN_DAYS:],
+            np.concatenate([self.seen, member.sum(axis=0)[None]])[-OWN_DAYS:],
         )
 
     def rates(self) -> Array:
-        """Overruns per workload-day, falling with the price. [groups, prices]
+        """Overruns per workload-day at each price, never rising with it. [groups, prices]
 
-        Half an overrun is added, so a rate of nothing in a few days is not taken for safety.
+        A quarter of an overrun is added, so that none in a few days is not taken for safety.
         """
-        rates = (self.overruns.sum(axis=0) + 0.5) / (self.seen.sum(axis=0) + 1.0)[:, None]
-        return np.asarray(np.minimum.accumulate(rates, axis=1))
+        overruns, seen = self.overruns[-RATE_DAYS:, :, :-1].sum(axis=0), self.seen[-RATE_DAYS:].sum(axis=0)
+        return np.asarray(np.minimum.accumulate((overruns + 0.25) / (seen + 1.0)[:, None], axis=1))
+
+    def aim(self, target: float) -> Array:
+        """The rate to ask for now so that `target` is met over time; one overrun is added to both sides. [groups]"""
+        own, due = self.overruns[:, :, -1].sum(axis=0), target * self.seen.sum(axis=0)
+        return np.asarray(target * np.clip((due + 1) / (own + 1), 1 / CORRECTION, CORRECTION))
 
 
 def meet(target: float, realised: Realised, groups: Array, limits: Array) -> Array:
     """Limits whose group ran at `target` lately: between the two prices around it, log-limits by log-rate.
 
-    limits [n, prices], groups [n]; to [n]. Outside the rates seen, the first or last price serves.
+    limits [n, prices], groups [n]; to [n]. Outside the rates seen the first or last price serves; before the first day
+    the middle one.
     """
-    log_rates = np.log(np.maximum(realised.rates(), 1e-9))
-    place = np.array([np.interp(-np.log(target), -group, np.arange(group.size)) for group in log_rates])[groups]
+    if not len(realised.seen):
+        return np.asarray(limits[:, limits.shape[1] // 2])
+    rates, aims = np.log(realised.rates()), np.log(realised.aim(target))
+    steps = np.arange(limits.shape[1])
+    place = np.array([np.interp(-aim, -rate, steps) for aim, rate in zip(aims, rates, strict=True)])[groups]
     low = np.floor(place).astype(np.int64)
     high = np.minimum(low + 1, limits.shape[1] - 1)
-    rows = np.arange(len(limits))
-    logs = np.log(limits)
+    rows, logs = np.arange(len(limits)), np.log(limits)
     return np.asarray(np.exp(logs[rows, low] + (logs[rows, high] - logs[rows, low]) * (place - low)))
 
 

@@ -31,11 +31,11 @@ class Days:
 
     def at(self, level: float, days: int = REACH_DAYS) -> Array:
         """One quantile of the newest `days`. [n, days]"""
-        return self.quantiles[:, REACH_DAYS - days :, LEVELS.index(level)]
+        return np.asarray(self.quantiles[:, REACH_DAYS - days :, LEVELS.index(level)])
 
     def seen(self) -> Array:
         """Days with a summary. [n]"""
-        return np.sum(~np.isnan(self.at(PEAK)), axis=1)
+        return np.asarray(np.sum(~np.isnan(self.at(PEAK)), axis=1))
 
     def __len__(self) -> int:
         return len(self.quantiles)
@@ -44,17 +44,23 @@ class Days:
 Statistic = Callable[[Days], Array]
 
 
-def share_above(day: Array, limits: Array) -> Array:
-    """Share of a day's samples above each limit, linear between the kept quantiles. [n, 6], [n, experts] to [n, experts].
+ABOVE_PEAK = 0.5 / 288
+"""Share of a day at its own peak: half of one 5-minute sample."""
+_LOG_SHARES = np.log([1.0, *(1 - level for level in LEVELS[:-1]), ABOVE_PEAK])
 
-    Below the median the density is taken as even from 0: limits there are of no use to anybody.
+
+def share_above(day: Array, limits: Array) -> Array:
+    """Share of a day's samples above each limit. [n, 6], [n, experts] to [n, experts]; 0 from the peak on.
+
+    The logarithm of the share is linear between the kept quantiles: usage thins out upwards, so a straight line
+    between P99 and the peak would count a tenth too much throttling.
     """
     knots = np.concatenate([np.zeros((len(day), 1)), day], axis=1)
-    shares = (0.0, *LEVELS)
-    below = np.where(limits >= knots[:, -1:], 1.0, 0.0)
-    for k in range(len(shares) - 1):
+    logs = np.full(limits.shape, np.nan)
+    for k in range(len(LEVELS)):
         low, high = knots[:, k, None], knots[:, k + 1, None]
         inside = (limits >= low) & (limits < high)
         width = np.where(high > low, high - low, 1.0)
-        below = np.where(inside, shares[k] + (shares[k + 1] - shares[k]) * (limits - low) / width, below)
-    return np.asarray(1.0 - below)
+        step = _LOG_SHARES[k + 1] - _LOG_SHARES[k]
+        logs = np.where(inside, _LOG_SHARES[k] + step * (limits - low) / width, logs)
+    return np.asarray(np.where(limits >= knots[:, -1:], 0.0, np.exp(logs)))

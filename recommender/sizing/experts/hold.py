@@ -14,12 +14,12 @@ class HoldRule:
     """Which changes are made.
 
     raise_ratio: a rise by more than this, at once
-    lower_ratio: a fall by more than this, when nothing changed for `rest` decisions
+    lower_ratio: a fall by more than this, at the `rest`-th decision after a change or later
     """
 
     raise_ratio: float = 0.10
-    lower_ratio: float = 0.10
-    rest: int = 3
+    lower_ratio: float = 0.20
+    rest: int = 1
 
 
 CALM = HoldRule()

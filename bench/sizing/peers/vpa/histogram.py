@@ -115,8 +115,8 @@ class DecayingHistograms:
 
     def _last(self) -> Array:
         heavy = self._weights >= EPSILON
-        return self.buckets.count - 1 - heavy[:, ::-1].argmax(axis=1)
+        return np.asarray(self.buckets.count - 1 - heavy[:, ::-1].argmax(axis=1))
 
 
 def _nearest_midnight(times_s: Array) -> Array:
-    return np.floor(times_s / HALF_LIFE_S + 0.5) * HALF_LIFE_S
+    return np.asarray(np.floor(times_s / HALF_LIFE_S + 0.5) * HALF_LIFE_S)

@@ -25,30 +25,31 @@ class Vpa:
 
     def decide(self, past: Past) -> Array:
         if self._vpa is None:
-            self._vpa = VpaRecommender(len(past), blind_on_zero=not self._sound)
+            per_value = past.slot_s / 60
+            self._vpa = VpaRecommender(len(past), blind_on_zero=not self._sound, samples_per_value=per_value)
         for block in range(self._seen, past.now):
-            limits = self._limits if block == past.now - 1 else None
+            limits = np.full(len(past), np.inf) if self._limits is None else self._limits
             _feed(self._vpa, past, block, limits)
         self._seen = past.now
         answer = self._vpa.answer(past.resource, minimum=False)
-        target = answer.target if self._bound == "target" else answer.upper
-        self._limits = bounded(target, past)
-        return np.asarray(target)
+        wanted = answer.target if self._bound == "target" else answer.upper
+        self._limits = bounded(wanted, past)
+        return wanted
 
 
-def _feed(vpa: VpaRecommender, past: Past, block: int, limits: Array | None) -> None:
+def _feed(vpa: VpaRecommender, past: Past, block: int, limits: Array) -> None:
+    """One block of samples; memory above the limit then in force is an OOM kill, at its first sample of the block."""
     samples = past.usage.samples[:, block]
-    times_s = past.start_s + block * past.usage.block_s + np.arange(samples.shape[1]) * past.slot_s
+    slots = samples.shape[1]
+    times_s = past.start_s + block * past.usage.block_s + np.arange(slots) * past.slot_s
     if past.resource == "cpu":
         vpa.add_cpu(times_s, samples)
         return
     vpa.count_only(times_s, ~np.isnan(samples))
-    killed = np.zeros(len(past), bool) if limits is None else (samples > limits[:, None]).any(axis=1)
-    first = np.where(killed, (samples > (np.inf if limits is None else limits)[..., None]).argmax(axis=1), 0) if killed.any() else np.zeros(len(past), int)
-    slots = np.arange(samples.shape[1])
-    before = ~killed[:, None] | (slots < first[:, None])
+    over = samples > limits[:, None]
+    killed_at = np.where(over.any(axis=1), over.argmax(axis=1), slots)
+    before = np.arange(slots) < killed_at[:, None]
     vpa.add_memory(times_s, np.where(before, samples, np.nan))
-    if limits is not None and killed.any():
-        rows = np.flatnonzero(killed)
-        vpa.add_oom(rows, times_s[first[rows]], limits[rows])
-        vpa.add_memory(times_s, np.where(before, np.nan, samples))
+    rows = np.flatnonzero(killed_at < slots)
+    vpa.add_oom(rows, times_s[killed_at[rows]], limits[rows])
+    vpa.add_memory(times_s, np.where(before, np.nan, samples))

@@ -37,12 +37,14 @@ class VpaRecommender:
     """n pods of one container each. Times are seconds since 1970 and shared by all rows of a call.
 
     `blind_on_zero` keeps the original's defect: a first sample of 0 in a 24 h window hides the rest of the window.
+    `samples_per_value`: how many of VPA's one-a-minute samples a value stands for; confidence counts them.
     """
 
-    def __init__(self, n: int, *, blind_on_zero: bool = True) -> None:
+    def __init__(self, n: int, *, blind_on_zero: bool = True, samples_per_value: float = 1.0) -> None:
         self._cpu = DecayingHistograms(CPU_BUCKETS, n)
         self._memory = DecayingHistograms(MEMORY_BUCKETS, n)
         self._blind_on_zero = blind_on_zero
+        self._samples_per_value = samples_per_value
         self._first_cpu_s = np.full(n, np.nan)
         self._last_cpu_s = np.full(n, -np.inf)
         self._cpu_samples = np.zeros(n)
@@ -55,7 +57,9 @@ class VpaRecommender:
         """CPU samples, [slots] and [n, slots]. Negative ones and those not newer than the last are dropped."""
         millicores = np.ceil(np.round(cores * 1000, 6))
         newest = np.maximum.accumulate(np.where(millicores >= 0, times_s, -np.inf), axis=1)
-        before = np.maximum(np.pad(newest[:, :-1], ((0, 0), (1, 0)), constant_values=-np.inf), self._last_cpu_s[:, None])
+        before = np.maximum(
+            np.pad(newest[:, :-1], ((0, 0), (1, 0)), constant_values=-np.inf), self._last_cpu_s[:, None]
+        )
         kept = (millicores >= 0) & (times_s > before)
         rows, slots = np.nonzero(kept)
         self._cpu.add(rows, millicores[rows, slots] / 1000, times_s[slots], CPU_WEIGHT)
@@ -68,7 +72,7 @@ class VpaRecommender:
         first = np.min(times, axis=1, where=kept, initial=np.inf)
         self._first_cpu_s[any_kept] = np.fmin(self._first_cpu_s, first)[any_kept]
         self._last_cpu_s = np.maximum(self._last_cpu_s, np.max(times, axis=1, where=kept, initial=-np.inf))
-        self._cpu_samples += kept.sum(axis=1)
+        self._cpu_samples += kept.sum(axis=1) * self._samples_per_value
 
     def count_only(self, times_s: Array, present: Array) -> None:
         """CPU samples of a replay that looks at memory alone: they make the confidence."""
@@ -137,7 +141,7 @@ class VpaRecommender:
         least = POD_MINIMUM[resource] if minimum else 0.0
         days = self._confidence_days()
         with np.errstate(divide="ignore"):
-            factors = {0.9: 1.0, 0.5: (1 + 0.001 / days) ** -2.0, 0.95: 1 + 1 / days}
+            factors: dict[float, Array | float] = {0.9: 1.0, 0.5: (1 + 0.001 / days) ** -2.0, 0.95: 1 + 1 / days}
         target, lower, upper = (
             np.maximum(_scaled(_with_margin(_amount(histograms.percentile(q) * unit)), factor), least) / unit
             for q, factor in factors.items()
