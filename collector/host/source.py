@@ -50,7 +50,7 @@ class HostSource:
         self._machine = look(host.proc, host.sys, self._layout)
         if not self._machine.memory_bytes:
             raise SourceError(f"{host.proc}/meminfo cannot be read: is {host.proc} a procfs? Set collector.host.proc")
-        namer = Namer(settings.cluster, self._node, host.proc, host.root)
+        self._namer = namer = Namer(settings.cluster, self._node, host.proc, host.root)
         interval_ms = round(host.limits_interval_s * 1000)
         self._cgroups = CgroupWorkloads(self._layout, namer, self._files, host.proc, interval_ms, self._machine.stacked)
         hierarchy = b"0::" if self._layout.unified else b"cpuacct"
