@@ -90,9 +90,7 @@ def _kube(signal: str, what: str, resource: str) -> Foreign:
     """Since 2.0 one name with the labels `resource` and `unit`; before, a name for each resource."""
     old = {"cpu": "cpu_cores", "memory": "memory_bytes"}[resource]
     names = (f"kube_pod_container_resource_{what}s", f"kube_pod_container_resource_{what}s_{old}")
-    return Foreign(
-        "kube-state-metrics", names, signal, "cpu", "container", only={"resource": (resource, "")}
-    )
+    return Foreign("kube-state-metrics", names, signal, "cpu", "container", only={"resource": (resource, "")})
 
 
 KUBE_STATE: tuple[Foreign, ...] = (
