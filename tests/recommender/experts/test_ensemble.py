@@ -10,6 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from recommender.sizing.experts import windows
 from recommender.sizing.experts.catalogue import CPU, EXPERTS, MEMORY, Resource
+from recommender.sizing.experts.cold import cold_limits, is_cold
 from recommender.sizing.experts.days import LEVELS, REACH_DAYS, Days, share_above
 from recommender.sizing.experts.decide import PRIOR_DAYS, Evidence, choose, evidence, sized_price
 from recommender.sizing.experts.explain import explain
@@ -206,3 +207,14 @@ def test_an_explanation_names_the_three_heaviest_experts() -> None:
     assert found.carriers[0].weight > found.carriers[1].weight > found.carriers[2].weight
     assert (found.own_share, found.overrun) == (0.25, 0.0)
     assert found.slack == pytest.approx(float(choice.slack[0]))
+
+
+def test_a_young_workload_gets_its_maximum_and_a_margin() -> None:
+    """Six days of at most 4: memory 4 x 1.15, cut at a cap of 4.5; with a seventh day it is no longer cold; without a
+    day there is no answer."""
+    young, week, unseen = days_of([1, 4, 2, 1, 1, 1]), days_of([1.0] * 7), days_of([NAN])
+    assert is_cold(young).tolist() == [True]
+    assert is_cold(week).tolist() == [False]
+    assert cold_limits("memory", young, 0.1, np.array([NAN]))[0] == pytest.approx(4.6)
+    assert cold_limits("memory", young, 0.1, np.array([4.5]))[0] == 4.5
+    assert np.isnan(cold_limits("cpu", unseen, 0.1, np.array([4.5])))[0]
