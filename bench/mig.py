@@ -100,7 +100,8 @@ def _advice(job: Job, model: SpeedModel, slowdown: float, probe: str) -> tuple[s
 
 
 def _forest_speeds(jobs: Sequence[Job]) -> Floats:
-    """The published baseline: one random forest a slice on the four raw means, leave one family out."""
+    """The published baseline: a random forest a slice on the four raw means, leave one family out; mean of five seeds,
+    because single seeds answer 22 to 26 of 32 exactly."""
     raw = np.array([_raw(job) for job in jobs])
     truth = _truth(jobs)
     family = np.array([job.family for job in jobs])
@@ -108,8 +109,8 @@ def _forest_speeds(jobs: Sequence[Job]) -> Floats:
     for left_out in np.unique(family):
         for k in range(len(SLICES)):
             known = (family != left_out) & np.isfinite(truth[:, k])
-            forest = RandomForestRegressor(random_state=0).fit(raw[known], truth[known, k])
-            speeds[family == left_out, k] = forest.predict(raw[family == left_out])
+            forests = [RandomForestRegressor(random_state=seed).fit(raw[known], truth[known, k]) for seed in range(5)]
+            speeds[family == left_out, k] = np.mean([f.predict(raw[family == left_out]) for f in forests], axis=0)
     return speeds
 
 

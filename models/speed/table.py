@@ -53,10 +53,7 @@ class SpeedTable:
         speeds = self.predict(path[here], shares)
         if measured < along[here]:
             speeds = np.where(np.all(shares >= 1, axis=1), 1.0, speeds * (measured / along[here]))
-        larger = np.all(shares >= probe, axis=1)
-        smaller = np.all(shares <= probe, axis=1)
-        speeds = np.where(larger, np.maximum(speeds, measured), speeds)
-        return np.where(smaller, np.minimum(speeds, measured), speeds)
+        return held(speeds, shares, probed, measured)
 
     def _path(self, demand: Floats) -> Floats:
         """[steps, 3]: demand moved by -1 to 1 of the range of each axis at once, held at the ends."""
@@ -67,6 +64,13 @@ class SpeedTable:
 
 
 _STEPS: Floats = np.linspace(-1, 1, 401)
+
+
+def held(speeds: Floats, shares: Floats, probed: Sequence[float], measured: float) -> Floats:
+    """[n] speeds that agree with a measurement: larger slices at least as fast as measured, smaller ones at most."""
+    probe = np.array([probed], dtype=np.float64)
+    speeds = np.where(np.all(shares >= probe, axis=1), np.maximum(speeds, measured), speeds)
+    return np.where(np.all(shares <= probe, axis=1), np.minimum(speeds, measured), speeds)
 
 
 def monotone(values: Floats) -> Floats:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
+from models.hardware.discovery import find_gpu
 from models.hardware.geometry import MigGpu, MigProfile
 from models.speed.artifact import SpeedModel
 from models.speed.signals import Floats, WholeGpuSignals, coordinates
+from models.speed.table import held
 from recommender.mig.eligible import Because, refusal
 from recommender.mig.memory import MemoryNeed, MemorySeen, memory_need
 
@@ -34,6 +36,7 @@ class GpuWorkload:
 
     gpus: how many it uses at once. mig_profile: name of the slice it runs on, empty on a whole GPU. shared: others use
     the same GPU at the same time (time-slicing, MPS). telemetry_source: whose utilisation `signals` holds.
+    gpu_model: NVML name of the GPU it was seen on, empty: the one the model was trained on.
     probes: profile key to speed measured there, relative to the whole GPU.
     """
 
@@ -43,6 +46,7 @@ class GpuWorkload:
     mig_profile: str = ""
     shared: bool = False
     telemetry_source: str = "nvml"
+    gpu_model: str = ""
     probes: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -65,52 +69,96 @@ def choose_slice(
     workload: GpuWorkload, gpu: MigGpu | None, model: SpeedModel, policy: SlicePolicy | None = None
 ) -> SliceAdvice:
     """The advice for one workload on one GPU model; `gpu` None: the GPU has no MIG, or none that is known."""
-    rules = policy or SlicePolicy()
     need = memory_need(workload.memory)
     no = refusal(workload.gpus, workload.mig_profile, workload.shared, need, gpu)
     if no is not None or gpu is None:
         return SliceAdvice("refused", None, {}, "", (no,) if no else ())
-    slow, fast = _speeds(workload, gpu, model)
-    fitting = [p for p in gpu.sizes if _fits(p, need, rules)]
-    line = 1 / (1 + rules.max_slowdown_ratio)
-    chosen = _smallest(fitting, slow, line, gpu)
-    probe = _probe(fitting, slow, fast, line, workload, rules, gpu)
-    because = _because(workload, need, chosen, slow, model, rules, gpu, probe)
-    undecided = chosen is not _smallest(fitting, fast, line, gpu)  # only where signals are missing do they differ
+    case = _Case.of(workload, gpu, model, policy or SlicePolicy(), need)
+    chosen, probe = case.smallest(case.slow), case.probe()
+    undecided = chosen is not case.smallest(case.fast)  # only where signals are missing do they differ
     action: SliceAction = "probe" if undecided else ("whole" if chosen is gpu.whole else "slice")
-    return SliceAdvice(action, chosen, slow, probe, because)
+    return SliceAdvice(action, chosen, case.slow, probe, tuple(_because(case, chosen, probe)))
 
 
 def slice_shares(gpu: MigGpu, profiles: Sequence[MigProfile]) -> Floats:
     """[n, 2]: compute share (of SMs where both counts are known: on Hopper they are not g/7) and memory share."""
-    total = gpu.whole.multiprocessors
-    return np.array(
-        [
-            (
-                p.multiprocessors / total if p.multiprocessors and total else gpu.compute_share(p),
-                gpu.memory_share(p),
-            )
-            for p in profiles
-        ]
-    )
+    return np.array([(_compute_share(gpu, profile), gpu.memory_share(profile)) for profile in profiles])
 
 
-def _speeds(workload: GpuWorkload, gpu: MigGpu, model: SpeedModel) -> tuple[dict[str, float], dict[str, float]]:
-    """Lowest and highest speed per profile key; they differ only when signals are missing."""
+def _compute_share(gpu: MigGpu, profile: MigProfile) -> float:
+    mine, all_of_it = profile.multiprocessors, gpu.whole.multiprocessors
+    return mine / all_of_it if mine and all_of_it else gpu.compute_share(profile)
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One question with what follows from it at once. slow, fast: bounds of speed per profile key; they differ only
+    where signals are missing. fitting: profiles that hold the memory, smallest first."""
+
+    workload: GpuWorkload
+    gpu: MigGpu
+    model: SpeedModel
+    rules: SlicePolicy
+    need: MemoryNeed
+    slow: Mapping[str, float]
+    fast: Mapping[str, float]
+    fitting: Sequence[MigProfile]
+
+    @classmethod
+    def of(cls, workload: GpuWorkload, gpu: MigGpu, model: SpeedModel, rules: SlicePolicy, need: MemoryNeed) -> _Case:
+        slow, fast = _speeds(workload, gpu, model)
+        keys = [profile.key for profile in gpu.sizes]
+        fitting = [profile for profile in gpu.sizes if _fits(profile, need, rules)]
+        lowest, highest = (dict(zip(keys, speeds.tolist(), strict=True)) for speeds in (slow, fast))
+        return cls(workload, gpu, model, rules, need, lowest, highest, fitting)
+
+    @property
+    def line(self) -> float:
+        """The least speed that policy allows."""
+        return 1 / (1 + self.rules.max_slowdown_ratio)
+
+    @property
+    def other_source(self) -> bool:
+        return self.workload.telemetry_source != self.model.card.telemetry_source
+
+    @property
+    def other_gpu(self) -> bool:
+        seen, known = find_gpu(self.workload.gpu_model), find_gpu(self.model.card.gpu)
+        return bool(self.workload.gpu_model) and (seen is None or known is None or seen.mig_board != known.mig_board)
+
+    def smallest(self, speeds: Mapping[str, float]) -> MigProfile:
+        return next((p for p in self.fitting if speeds[p.key] >= self.line), self.gpu.whole)
+
+    def probe(self) -> str:
+        """The slice to measure: the one nearest the line among those that the line could cut; on a GPU that the model
+        was not trained on, the one advised. Empty when the answer is clear, or one was measured."""
+        if self.workload.probes:
+            return ""
+        near = [p for p in self.fitting if p is not self.gpu.whole and self._near(p)]
+        if near:
+            return min(near, key=lambda p: abs(self.slow[p.key] + self.fast[p.key] - 2 * self.line)).key
+        advised = self.smallest(self.slow)
+        return advised.key if self.other_gpu and advised is not self.gpu.whole else ""
+
+    def _near(self, profile: MigProfile) -> bool:
+        margin = self.rules.near_line_ratio
+        return self.slow[profile.key] - margin <= self.line <= self.fast[profile.key] + margin
+
+
+def _speeds(workload: GpuWorkload, gpu: MigGpu, model: SpeedModel) -> tuple[Floats, Floats]:
+    """Lowest and highest speed per profile. What was measured holds; the largest measured slice moves the others."""
     demand, shares = coordinates(workload.signals), slice_shares(gpu, gpu.sizes)
-    keys = [p.key for p in gpu.sizes]
-    probe = next((p for p in reversed(gpu.sizes) if p.key in workload.probes), None)
     if workload.telemetry_source != model.card.telemetry_source:
         demand = np.full_like(demand, np.nan)
     slow, fast = model.table.bounds(demand, shares)
-    if probe is not None and not np.isnan(demand).any():
-        row = shares[gpu.sizes.index(probe)]
-        slow = fast = model.table.after_probe(demand, shares, row, workload.probes[probe.key])
-    measured = dict(workload.probes)
-    return {**dict(zip(keys, slow.tolist(), strict=True)), **measured}, {
-        **dict(zip(keys, fast.tolist(), strict=True)),
-        **measured,
-    }
+    probes = [
+        (row, workload.probes[p.key]) for p, row in zip(gpu.sizes, shares, strict=True) if p.key in workload.probes
+    ]
+    if probes and not np.isnan(demand).any():
+        slow = fast = model.table.after_probe(demand, shares, *probes[-1])
+    for row, measured in reversed(probes):
+        slow, fast = held(slow, shares, row, measured), held(fast, shares, row, measured)
+    return slow, fast
 
 
 def _fits(profile: MigProfile, need: MemoryNeed, rules: SlicePolicy) -> bool:
@@ -120,64 +168,33 @@ def _fits(profile: MigProfile, need: MemoryNeed, rules: SlicePolicy) -> bool:
     return need.bytes * (1 + rules.memory_margin_ratio) <= profile.memory_bytes
 
 
-def _smallest(fitting: Sequence[MigProfile], speeds: Mapping[str, float], line: float, gpu: MigGpu) -> MigProfile:
-    return next((p for p in fitting if speeds[p.key] >= line), gpu.whole)
-
-
-def _probe(
-    fitting: Sequence[MigProfile],
-    slow: Mapping[str, float],
-    fast: Mapping[str, float],
-    line: float,
-    workload: GpuWorkload,
-    rules: SlicePolicy,
-    gpu: MigGpu,
-) -> str:
-    """The slice nearest the line among those that the line could cut; empty when none is, or one was measured."""
-    near = [
-        p
-        for p in fitting
-        if p is not gpu.whole and slow[p.key] - rules.near_line_ratio <= line <= fast[p.key] + rules.near_line_ratio
-    ]
-    if workload.probes or not near:
-        return ""
-    return min(near, key=lambda p: abs(slow[p.key] + fast[p.key] - 2 * line)).key
-
-
-def _because(
-    workload: GpuWorkload,
-    need: MemoryNeed,
-    chosen: MigProfile,
-    speeds: Mapping[str, float],
-    model: SpeedModel,
-    rules: SlicePolicy,
-    gpu: MigGpu,
-    probe: str,
-) -> tuple[Because, ...]:
-    said = [Because(f"memory-{need.basis}", need.sentence)]
-    line = 1 / (1 + rules.max_slowdown_ratio)
-    if chosen is gpu.whole:
-        said.append(Because("no-slice", f"no slice both holds its memory and keeps {line:.0%} of its speed"))
+def _because(case: _Case, chosen: MigProfile, probe: str) -> Iterator[Because]:
+    yield Because(f"memory-{case.need.basis}", case.need.sentence)
+    yield _outcome(case, chosen)
+    missing = case.workload.signals.missing
+    if missing:
+        said = f"{', '.join(missing)} not seen: the slowest that the other signals allow is assumed"
+        yield Because("signals-missing", said)
     else:
-        how = "measured" if chosen.key in workload.probes else "expected"
-        said.append(Because("slice-speed", f"{chosen.name} keeps {speeds[chosen.key]:.0%} of its speed, {how}"))
-    if workload.signals.missing:
-        missing = ", ".join(workload.signals.missing)
-        said.append(
-            Because("signals-missing", f"{missing} not seen: the slowest that the other signals allow is assumed")
-        )
-    if workload.telemetry_source != model.card.telemetry_source:
-        said.append(Because("other-source", f"the model knows utilisation of {model.card.telemetry_source} only"))
-    if not workload.signals.missing:
-        said.append(_limit(workload, model))
+        yield _limit(case)
+    if case.other_source:
+        yield Because("other-source", f"the model knows utilisation of {case.model.card.telemetry_source} only")
+    if case.other_gpu:
+        yield Because("other-gpu", f"the model was trained on {case.model.card.gpu}: elsewhere it is a first guess")
     if probe:
-        said.append(Because("near-the-line", f"near the line: run it once on {probe} and report its speed"))
-    return tuple(said)
+        yield Because("near-the-line", f"not certain: run it once on {probe} and report its speed")
 
 
-def _limit(workload: GpuWorkload, model: SpeedModel) -> Because:
+def _outcome(case: _Case, chosen: MigProfile) -> Because:
+    if chosen is case.gpu.whole:
+        return Because("no-slice", f"no slice both holds its memory and keeps {case.line:.0%} of its speed")
+    how = "measured" if chosen.key in case.workload.probes else "expected"
+    return Because("slice-speed", f"{chosen.name} keeps {case.slow[chosen.key]:.0%} of its speed, {how}")
+
+
+def _limit(case: _Case) -> Because:
     """What a smaller slice would take away first, by the roofline form."""
-    compute, memory = model.roofline.demand(coordinates(workload.signals))[0]
+    compute, memory = case.model.roofline.demand(coordinates(case.workload.signals))[0]
     what = "compute" if compute >= memory else "memory bandwidth"
     return Because(
         "roofline",

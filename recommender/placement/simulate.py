@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from recommender.placement.cluster import Cluster
+from recommender.placement.fragmentation import Fragmentation
 from recommender.placement.placer import Placer
-from recommender.placement.policies import Policy
-from recommender.placement.request import GPU_MILLI, Request
+from recommender.placement.policies import BestFitPolicy, FgdPolicy, Policy, PotentialPolicy, RandomPolicy
+from recommender.placement.potential import Potential, cluster_gpus
+from recommender.placement.request import GPU_MILLI, Mix, Request
+
+POLICIES: Mapping[str, Callable[[Cluster, Mix], Policy]] = {
+    "sizewise": lambda cluster, mix: PotentialPolicy(cluster, Potential(mix, cluster_gpus(cluster))),
+    "fgd": lambda cluster, mix: FgdPolicy(cluster, Fragmentation(cluster, mix)),
+    "best-fit": lambda cluster, mix: BestFitPolicy(cluster),
+    "random": lambda cluster, mix: RandomPolicy(cluster, seed=0),
+}
+"""Name: how to make the policy for a cluster and the mix of requests that it is expected to see."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,23 @@ def test_utilisation_of_another_source_is_not_used() -> None:
     assert advice.action == "probe"
 
 
+def test_two_measured_slices_both_hold() -> None:
+    """3g measured at 0.95 and 2g at 0.60: 3g it is, and 1g is not above 2g."""
+    advice = choose_slice(replace(HEAVY, probes={"3g": 0.95, "2g": 0.60}), A100, MODEL)
+    assert advice.profile is A100.profile("3g")
+    assert (advice.speeds["3g"], advice.speeds["2g"]) == (0.95, 0.60)
+    assert advice.speeds["1g"] <= 0.60
+
+
+def test_on_a_gpu_it_was_not_trained_on_the_model_asks_for_a_measurement() -> None:
+    """The same light job on an H100: advice, and a probe of the slice advised."""
+    h100 = MIG_GPUS["H100-80"]
+    advice = choose_slice(replace(LIGHT, gpu_model="NVIDIA H100 80GB HBM3"), h100, MODEL)
+    assert advice.probe
+    assert "other-gpu" in [because.code for because in advice.because]
+    assert "other-gpu" not in codes(replace(LIGHT, gpu_model="NVIDIA A100-SXM4-40GB"))
+
+
 def test_reserved_memory_is_told_from_needed_memory() -> None:
     """A flat 36 of 40 GiB is a reservation; 6 GiB that the framework names are the need."""
     held = MemorySeen(36 * GIB, held_median_bytes=36 * GIB, total_bytes=40 * GIB)

@@ -13,7 +13,7 @@ from models.hardware.geometry import conflict, layouts
 from models.hardware.mig_table import MIG_GPUS
 from recommender.mig.demand import Demand, GpuKind, Packing, Size
 from recommender.mig.greedy import greedy
-from recommender.mig.pack import InvalidDemandError, pack
+from recommender.mig.pack import InvalidDemandError, PackSettings, pack
 
 A100 = GpuKind("a100", MIG_GPUS["A100-80"])
 A30 = GpuKind("a30", MIG_GPUS["A30-24"])
@@ -80,6 +80,16 @@ def test_too_few_gpus_is_said_and_the_rest_is_placed() -> None:
     packing = pack([at_least(f"t{n}", "7g") for n in range(3)], [GpuKind("a100", A100.mig, count=2)])
     assert (len(packing.gpus), sum(packing.unplaced.values()), packing.proven) == (2, 1.0, False)
     assert "proven" in packing.reasons[0]
+
+
+def test_out_of_time_it_is_greedy_and_says_so() -> None:
+    """With no time at all there is still a legal packing, not called optimal."""
+    demands = [at_least(f"t{n}", key) for n, key in enumerate(("1g", "2g", "3g", "3g", "4g"))]
+    packing = pack(demands, [A100], PackSettings(time_limit_s=0.0))
+    assert all(covered(packing, demand) >= 1 for demand in demands)
+    assert packing.proven == (packing.method == "highs")
+    if packing.method == "greedy":
+        assert packing.reasons == ("time was up",)
 
 
 def test_a_demand_that_no_size_serves_is_named() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,18 +11,11 @@ from models.inventory import Allocation, Gpu, MigInstance, Node
 from recommender.placement.cluster import Cluster, from_inventory
 from recommender.placement.fragmentation import Fragmentation, NodeStates
 from recommender.placement.placer import Placer
-from recommender.placement.policies import BestFitPolicy, FgdPolicy, Policy, PotentialPolicy, RandomPolicy
-from recommender.placement.potential import Potential
+from recommender.placement.policies import BestFitPolicy
 from recommender.placement.request import Mix, Request
-from recommender.placement.simulate import replay
+from recommender.placement.simulate import POLICIES, replay
 from tests.recommender.placement.clusters import CPU_ONLY, GIB, MIX, cluster, clusters, requests, share, whole
 
-POLICIES: dict[str, Callable[[Cluster], Policy]] = {
-    "potential": lambda c: PotentialPolicy(c, Potential(MIX, 20)),
-    "fgd": lambda c: FgdPolicy(c, Fragmentation(c, MIX)),
-    "best-fit": BestFitPolicy,
-    "random": lambda c: RandomPolicy(c, 1),
-}
 every_policy = pytest.mark.parametrize("policy", sorted(POLICIES))
 
 
@@ -33,7 +24,7 @@ every_policy = pytest.mark.parametrize("policy", sorted(POLICIES))
 @given(clusters, st.lists(requests, max_size=25))
 def test_nothing_is_ever_over_and_what_fits_is_placed(policy: str, state: Cluster, coming: list[Request]) -> None:
     """CPU, memory and every GPU stay at 0 or more, sums agree, and None means that no node had room."""
-    placer = Placer(state, POLICIES[policy](state))
+    placer = Placer(state, POLICIES[policy](state, MIX))
     start = state.copy()
     placed = []
     for request in coming:
@@ -54,15 +45,15 @@ def test_nothing_is_ever_over_and_what_fits_is_placed(policy: str, state: Cluste
     assert np.array_equal(state.cpu_milli, start.cpu_milli)
 
 
-@pytest.mark.parametrize("policy", ["potential", "fgd", "best-fit"])
+@pytest.mark.parametrize("policy", ["sizewise", "fgd", "best-fit"])
 @settings(max_examples=20, deadline=None)
 @given(clusters, st.lists(requests, min_size=1, max_size=15))
 def test_kept_costs_are_those_that_would_be_computed_now(policy: str, state: Cluster, coming: list[Request]) -> None:
     """After any history the cached costs equal those of a placer that starts from this state."""
-    placer = Placer(state, POLICIES[policy](state))
+    placer = Placer(state, POLICIES[policy](state, MIX))
     for request in coming:
         placer.place(request)
-    fresh = Placer(state, POLICIES[policy](state))
+    fresh = Placer(state, POLICIES[policy](state, MIX))
     for request in coming:
         assert np.allclose(placer.costs(request), fresh.costs(request))
 
@@ -81,9 +72,9 @@ def test_fragmentation_as_in_the_paper() -> None:
 
 def test_an_820_goes_beside_nothing_that_it_would_waste() -> None:
     """FGD and ours put 190 onto the GPU where it completes 810 and not onto a fresh one."""
-    for name in ("potential", "fgd"):
+    for name in ("sizewise", "fgd"):
         state = cluster((32, 32, 2))
-        placer = Placer(state, POLICIES[name](state))
+        placer = Placer(state, POLICIES[name](state, MIX))
         first, second = placer.place(share(810)), placer.place(share(190))
         assert first is not None
         assert second is not None
@@ -93,7 +84,7 @@ def test_an_820_goes_beside_nothing_that_it_would_waste() -> None:
 def test_a_cpu_pod_leaves_the_node_with_gpus_its_cpu() -> None:
     """Two nodes with as much CPU; only one has GPUs to feed."""
     state = cluster((16, 16, 8), (16, 16, 0))
-    found = Placer(state, POLICIES["potential"](state)).place(CPU_ONLY)
+    found = Placer(state, POLICIES["sizewise"](state, MIX)).place(CPU_ONLY)
     assert found is not None
     assert found.node == 1
 
@@ -101,7 +92,7 @@ def test_a_cpu_pod_leaves_the_node_with_gpus_its_cpu() -> None:
 def test_a_small_share_leaves_the_node_that_fits_a_gang() -> None:
     """n0 fits eight GPUs with 32 cores, n1 has two GPUs: the share goes to n1."""
     state = cluster((64, 64, 8), (64, 64, 2))
-    found = Placer(state, POLICIES["potential"](state)).place(share(470))
+    found = Placer(state, POLICIES["sizewise"](state, MIX)).place(share(470))
     assert found is not None
     assert found.node == 1
 
