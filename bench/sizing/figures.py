@@ -28,7 +28,7 @@ NOTES = (
     "low_churn_*: only rises over 10 % and falls over 20 % are made; low_churn_share is our "
     "highest churn at the three peers' slack. VPA: the stronger of the real one and one without its memory defect.",
     "hourly_*: CPU limits that follow the P90 of the newest 9 hours between daily decisions, at equal slack. Memory stays "
-    "daily: hourly decisions left 7 % more OOM-days at equal slack, for more changes.",
+    "daily: its peaks give no warning (recommender/sizing/experts/in_place.py).",
     "target_*: realised over asked rate in each tercile of volatility (1 is exact), calm first. *_half: days 16 to 30. "
     "Whatever ours learns across workloads comes from other workloads (five folds).",
 )

@@ -1,7 +1,7 @@
 """Between daily decisions, where a request can be changed without a restart: CPU follows a rise within hours.
 
-Memory has no such rule: a peak gives no warning in the hours before it. Raising after the day's running peak changed
-OOM-days at equal slack from x0.58 to x0.62 of VPA's, for more churn.
+Memory has no such rule: a peak gives no warning in the hours before it. Raising after the day's running peak turned
+0.58 of VPA's OOM-days at equal slack into 0.62; deciding anew every three hours turned 0.68 of the calm rule into 0.72.
 """
 
 from __future__ import annotations
