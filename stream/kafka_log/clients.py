@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 
+from stream.contract import LogError
 from stream.kafka_log.errors import translated
 from stream.kafka_log.internals import DIRECT, TidyClient
-from stream.settings import LogSettings
+from stream.settings import KafkaSettings, LogSettings
 
 CONNECT_TIMEOUT_S = 10.0
 """How long opening a client may take. A broker on the same continent answers in well under one second."""
@@ -31,6 +33,7 @@ class Clients:
     """Makes clients. Each is closed by who asked for it."""
 
     def __init__(self, settings: LogSettings) -> None:
+        _require_files(settings.kafka)
         self.settings = settings.kafka
         self.session_ms = int(settings.session_s * 1000)
         self._location = settings.location
@@ -82,10 +85,26 @@ class Clients:
             return inner[-1]
 
         timeout_ms = int(max(connect_timeout_s, 0.1) * 1000)
-        with translated(f"connecting to {self._location} with security_protocol {self.settings.security_protocol}"):
+        with translated(f"connecting to {self._location} with {_login(self.settings)}"):
             try:
                 return kind(kafka_client=net_client, bootstrap_timeout_ms=timeout_ms, **self._config, **options)
             except BaseException:
                 for client in inner:
                     client.close()
                 raise
+
+
+def _login(settings: KafkaSettings) -> str:
+    """The settings that a connection may fail on. Brokers that refuse a login close the connection, and the refusal may
+    be lost with it, so that the error says no more than that time is up."""
+    if not settings.sasl_mechanism:
+        return f"security_protocol {settings.security_protocol}"
+    user = f" and sasl_plain_username {settings.sasl_plain_username!r}" if settings.sasl_plain_username else ""
+    return f"security_protocol {settings.security_protocol}, sasl_mechanism {settings.sasl_mechanism}{user}"
+
+
+def _require_files(settings: KafkaSettings) -> None:
+    """kafka-python would try such a file again and again until its time is up, and say nothing of it."""
+    for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
+        if (path := getattr(settings, name)) and not os.access(path, os.R_OK):
+            raise LogError(f"{name} is {path!r}, which cannot be read; give the path of a PEM file")

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from kafka.errors import KafkaTimeoutError
+from kafka.errors import (
+    KafkaConnectionError,
+    KafkaTimeoutError,
+    SaslAuthenticationFailedError,
+    UnsupportedSaslMechanismError,
+)
 from kafka.future import Future
 from kafka.net.compat import KafkaNetClient
-from kafka.net.inet import KafkaNetSocket
+from kafka.net.inet import KafkaNetSocket, create_connection
+from kafka.net.manager import KafkaConnectionManager
+from kafka.net.selector import NetworkSelector
+from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
 
 
 def await_step(producer: Any, result: Any, timeout_s: float) -> None:
@@ -73,8 +81,77 @@ DIRECT = {"proxy_url": "direct://"}
 """The option that has every client connect through the above."""
 
 
+class _ReadsToTheEnd:
+    """What came together with the end of a connection is read before the end is noticed. kafka-python throws it away,
+    and with it the broker's word on why it closes."""
+
+    def _sock_recv(self) -> tuple[bytes, Exception | None]:
+        data, error = super()._sock_recv()  # type: ignore[misc]
+        return (data, None) if data else (data, error)
+
+
+class _PlainTransport(_ReadsToTheEnd, KafkaTCPTransport):  # type: ignore[misc]
+    pass
+
+
+class _TlsTransport(_ReadsToTheEnd, KafkaSSLTransport):  # type: ignore[misc]
+    pass
+
+
+class _ConnectionManager(KafkaConnectionManager):  # type: ignore[misc]
+    """Remembers that a login was refused, so that connecting ends with that error at once. kafka-python means to, and
+    misses it, because the error is set on a future and not raised."""
+
+    def __init__(self, *args: Any, **config: Any) -> None:
+        super().__init__(*args, **config)
+        self._refusal: Exception | None = None
+
+    def maybe_raise_auth_failure(self, node_id: Any) -> None:
+        if self._refusal is not None and self.cluster.is_bootstrap(node_id):
+            raise self._refusal
+
+    def get_connection(self, node_id: Any, *args: Any, **options: Any) -> Any:
+        connection = super().get_connection(node_id, *args, **options)
+        if self.cluster.is_bootstrap(node_id) and "_sasl_authenticate" not in vars(connection):
+            connection._sasl_authenticate = self._noticed(connection._sasl_authenticate)
+        return connection
+
+    def _noticed(self, log_in: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        async def noticed(*args: Any, **options: Any) -> None:
+            try:
+                await log_in(*args, **options)
+            except (SaslAuthenticationFailedError, UnsupportedSaslMechanismError) as error:
+                self._refusal = error
+                raise
+
+        return noticed
+
+    async def _build_transport(self, node: Any, timeout_at: Any = None) -> Any:
+        """As in kafka-python, and closes a socket whose TLS handshake failed."""
+        options, proxy = self.config["socket_options"], self.config["proxy_url"]
+        plain = await create_connection(
+            self._net, node.host, node.port, options, proxy_url=proxy, timeout_at=timeout_at
+        )
+        if not self.ssl_enabled:
+            return _PlainTransport(self._net, plain, host=node.host)
+        config = {name: value for name, value in self.config.items() if name.startswith("ssl_")}
+        transport = _TlsTransport(self._net, plain, host=node.host, **config)
+        try:
+            await transport.handshake()
+        except BaseException as error:
+            transport._sock.close()
+            if isinstance(error, Exception):
+                raise KafkaConnectionError(f"TLS handshake failed: {error}") from error
+            raise
+        return transport
+
+
 class TidyClient(KafkaNetClient):  # type: ignore[misc]  # kafka-python has no types
     """Closes the sockets that a close in the middle of writing leaves to the garbage collector."""
+
+    def __init__(self, **config: Any) -> None:
+        loop = NetworkSelector(**config)
+        super().__init__(net=loop, manager=_ConnectionManager(loop, **config))
 
     def close(self, node_id: Any = None) -> None:
         if node_id is not None:
