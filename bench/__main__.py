@@ -10,6 +10,7 @@ import click
 from bench.report import MissingDataError, print_report, write_json, write_pictures
 
 BENCHES: dict[str, str] = {
+    "collector": "CPU and memory of the collector at 1 Hz on 200 containers, against prometheus-node-exporter",
     "ingest": "the profiler: samples per second on one core and through Kafka, memory per workload, against VPA",
     "mig": "MIG size from whole-GPU telemetry: slice speed and the smallest slice within a slowdown, on MISO",
     "pack": "inference services on MIG: GPUs used for rate and latency targets, against ParvaGPU",

@@ -33,9 +33,7 @@ _CPU_STAT = (
     "core_sched.force_idle_usec 0\nnr_periods {periods:010d}\nnr_throttled {throttled:010d}\n"
     "throttled_usec {throttled:010d}\nnr_bursts 0\nburst_usec 0\n"
 )
-_PRESSURE = (
-    "some avg10=0.12 avg60=0.10 avg300=0.05 total={wait:012d}\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n"
-)
+_PRESSURE = "some avg10=0.12 avg60=0.10 avg300=0.05 total={wait:012d}\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n"
 _IO = "259:0 rbytes={read:012d} wbytes={written:012d} rios=0000012345 wios=0000054321 dbytes=0 dios=0\n"
 _EVENTS = "low 0\nhigh 0\nmax 0\noom 0\noom_kill 0\noom_group_kill 0\n"
 _NET = (
