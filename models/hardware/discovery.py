@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from models.hardware.geometry import MigGpu, MigProfile
 from models.hardware.gpus import GPU_MODELS, GpuModel
@@ -34,6 +35,7 @@ class DiscoveredProfile:
     placements: tuple[tuple[int, int], ...]
 
 
+@lru_cache(maxsize=1024)  # pure, and asked for every node of a cluster at every placement
 def find_gpu(nvml_name: str = "", pci_device_id: str = "") -> GpuModel | None:
     """The table's row, by PCI device id first (it is exact), else by NVML name. None: the table does not know it.
 

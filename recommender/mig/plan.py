@@ -32,7 +32,14 @@ def plan(
     """
     counted = [replace(kind, count=sum(gpu.kind == kind.name for gpu in gpus)) for kind in kinds]
     packing = pack(demands, counted, settings)
-    layout = match(packing, gpus, counted)
+    homeless = sorted({i.tenant for gpu in gpus for i in gpu.instances if i.tenant} & set(packing.unplaced))
+    layout = tuple(gpus) if homeless else match(packing, gpus, counted)
+    moves = _stay(homeless) if homeless else plan_moves(gpus, layout, counted)
     by_name = {kind.name: kind for kind in counted}
     left = tuple(fragmentation(gpu, by_name[gpu.kind]) for gpu in layout if gpu.instances)
-    return MigPlan(packing, layout, plan_moves(gpus, layout, counted), left)
+    return MigPlan(packing, layout, moves, left)
+
+
+def _stay(homeless: Sequence[str]) -> Moves:
+    names = ", ".join(homeless)
+    return Moves((), (), f"the packing found has no room for {names}, which run now: everything stays where it is")

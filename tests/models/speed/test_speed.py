@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.speed.artifact import ArtifactError, SpeedModel, dump, load
+from models.speed.artifact import ArtifactError, dump, load
+from models.speed.carried import carried_model
 from models.speed.roofline import Roofline
 from models.speed.signals import Floats, WholeGpuSignals, coordinates, power_share
 from models.speed.table import SpeedTable, monotone
@@ -20,12 +19,7 @@ ratios = st.floats(0, 1)
 watts = st.floats(0, 250)
 
 
-def shipped() -> SpeedModel:
-    folder = files("models.speed") / "shipped"
-    return load((folder / "a100-nvml.npz").read_bytes(), (folder / "a100-nvml.json").read_bytes())
-
-
-MODEL = shipped()
+MODEL = carried_model()
 
 
 def demand(power: float, memory: float, busy: float) -> Floats:

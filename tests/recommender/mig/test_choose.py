@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import permutations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models.hardware.mig_table import GIB, MIG_GPUS
+from models.speed.carried import carried_model
 from models.speed.signals import WholeGpuSignals
-from recommender.mig.choose import GpuWorkload, SlicePolicy, choose_slice
+from recommender.mig.choose import GpuWorkload, SlicePolicy, choose_slice, slice_shares
 from recommender.mig.memory import MemorySeen, memory_need
-from tests.models.speed.test_speed import MODEL
 
+MODEL = carried_model()
 A100 = MIG_GPUS["A100-40"]
 LIGHT = GpuWorkload(WholeGpuSignals(60.0, 250.0, 0.005, 0.2), MemorySeen(2 * GIB))
 HEAVY = GpuWorkload(WholeGpuSignals(245.0, 250.0, 0.8, 0.97), MemorySeen(2 * GIB))
@@ -143,3 +145,14 @@ def test_a_stricter_policy_never_gets_a_smaller_slice(p: float, m: float, u: flo
     assert tight is not None
     assert loose is not None
     assert tight.compute_slices >= loose.compute_slices
+
+
+@given(st.sampled_from(sorted(MIG_GPUS)), st.floats(0, 250), st.floats(0, 1), st.floats(0, 1))
+def test_on_every_board_a_larger_slice_is_never_predicted_slower(board: str, p: float, m: float, u: float) -> None:
+    """Larger: no less compute and no less memory, by SM counts where the board tells them."""
+    gpu = MIG_GPUS[board]
+    speeds = choose_slice(GpuWorkload(WholeGpuSignals(p, 250.0, m, u), MemorySeen(GIB)), gpu, MODEL).speeds
+    shares = {profile.key: tuple(row) for profile, row in zip(gpu.sizes, slice_shares(gpu, gpu.sizes), strict=True)}
+    for small, large in permutations(speeds, 2):
+        if shares[small][0] <= shares[large][0] and shares[small][1] <= shares[large][1]:
+            assert speeds[small] <= speeds[large] + 1e-12

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from models.hardware.geometry import Slot, conflict
-from models.hardware.mig_table import MIG_GPUS
 from recommender.mig.defrag import advise, fragmentation
-from recommender.mig.demand import GpuKind, Instance
+from recommender.mig.demand import Instance
 from recommender.mig.match import GpuState
-from tests.recommender.mig.test_moves import states
-
-KIND = GpuKind("a100", MIG_GPUS["A100-80"])
-
-
-def gpu(uuid: str, *instances: tuple[str, int, str]) -> GpuState:
-    return GpuState(uuid, "a100", tuple(Instance(Slot(start, key), tenant) for key, start, tenant in instances))
+from tests.recommender.mig.states import KIND, gpu, states
 
 
 def test_three_1g_in_the_wrong_places_keep_every_3g_out() -> None:
@@ -53,7 +46,7 @@ def test_two_3g_strand_one_compute_slice() -> None:
     assert seen.blocked == ()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(states(), st.sampled_from(["1g", "2g", "3g", "4g", "7g"]))
 def test_following_the_advice_is_legal_at_every_step_and_makes_the_room(now: list[GpuState], key: str) -> None:
     """Create, then delete, move by move; at the end the slot can be created."""
@@ -63,5 +56,6 @@ def test_following_the_advice_is_legal_at_every_step_and_makes_the_room(now: lis
         live[move.to_gpu].append(Instance(move.to, move.tenant))
         assert conflict(KIND.mig, [i.slot for i in live[move.to_gpu]]) is None
         live[move.gpu].remove(Instance(move.source, move.tenant))
+    event(f"{len(advice.moves)} moves" if advice else "no advice")
     if advice:
         assert conflict(KIND.mig, [advice.slot, *(i.slot for i in live[advice.gpu])]) is None

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.hardware.geometry import Slot, best_start, conflict
-from models.hardware.mig_table import MIG_GPUS
-from recommender.mig.demand import Demand, GpuKind, Instance, PackedGpu, Packing, Size
+from models.hardware.geometry import Slot, conflict
+from recommender.mig.demand import Demand, Instance, PackedGpu, Packing, Size
 from recommender.mig.match import GpuState, TooFewGpusError, match
 from recommender.mig.moves import Moves, plan_moves
 from recommender.mig.pack import pack
-
-KIND = GpuKind("a100", MIG_GPUS["A100-80"])
-KEYS = ("1g", "2g", "3g", "4g", "7g")
-
-
-def gpu(uuid: str, *instances: tuple[str, int, str]) -> GpuState:
-    return GpuState(uuid, "a100", tuple(Instance(Slot(start, key), tenant) for key, start, tenant in instances))
+from tests.recommender.mig.states import KEYS, KIND, gpu, states
 
 
 def check(now: list[GpuState], target: list[GpuState], moves: Moves) -> None:
@@ -99,20 +93,6 @@ def test_a_plan_larger_than_the_inventory_is_refused() -> None:
         match(plan, [gpu("a")], [KIND])
 
 
-@st.composite
-def states(draw: st.DrawFn) -> list[GpuState]:
-    """Two to four GPUs, filled at random with tenants of their own."""
-    gpus = []
-    for n in range(draw(st.integers(2, 4))):
-        instances: tuple[Instance, ...] = ()
-        for m, key in enumerate(draw(st.lists(st.sampled_from(KEYS), max_size=7))):
-            start = best_start(KIND.mig, [i.slot for i in instances], key)
-            if start is not None:
-                instances = (*instances, Instance(Slot(start, key), f"t{n}-{m}"))
-        gpus.append(GpuState(f"g{n}", "a100", instances))
-    return gpus
-
-
 @settings(max_examples=60, deadline=None)
 @given(states())
 def test_repacking_what_runs_never_breaks_it(now: list[GpuState]) -> None:
@@ -126,9 +106,9 @@ def test_repacking_what_runs_never_breaks_it(now: list[GpuState]) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(states(), st.randoms(use_true_random=False))
-def test_any_plan_is_reached_or_handed_back_with_everyone_running(now: list[GpuState], random: object) -> None:
+def test_any_plan_is_reached_or_handed_back_with_everyone_running(now: list[GpuState], random: Random) -> None:
     """The plan is the same GPUs in another order: swaps and cycles of every kind."""
     contents = [state.instances for state in now]
-    random.shuffle(contents)  # type: ignore[attr-defined]
+    random.shuffle(contents)
     target = [replace(state, instances=instances) for state, instances in zip(now, contents, strict=True)]
     check(now, target, plan_moves(now, target, [KIND]))

@@ -36,6 +36,16 @@ def test_a_tenant_that_nobody_names_any_more_is_deleted() -> None:
     assert [(s.action, s.tenant) for s in answer.moves.steps] == [("delete", "y")]
 
 
+def test_who_runs_is_not_moved_for_a_packing_that_has_no_room_for_all() -> None:
+    """x runs on the one GPU; a whole-GPU job z is asked for as well. Whichever the packing leaves out, x stays."""
+    now = [GpuState("a", "a100", (Instance(Slot(0, "3g"), "x"),))]
+    demands = [Demand("x", 1, {Size("a100", "3g"): 1.0}), Demand("z", 1, {Size("a100", "7g"): 1.0})]
+    answer = plan(demands, now, [KIND])
+    assert answer.packing.unplaced == {"x": 1.0}
+    assert (answer.layout, answer.moves.steps) == (tuple(now), ())
+    assert "no room for x" in answer.moves.reason
+
+
 def test_profiles_in_the_words_of_schedulers() -> None:
     """The media variant has a dot where NVML has a plus."""
     profile = KIND.mig.profile("1g+me")
