@@ -16,14 +16,14 @@ from bench.miso import SLICES, Job, a100_without_1gx2m, read_jobs, training_rows
 from bench.report import Cell, Report, require_data
 from models.speed.artifact import SpeedCard, SpeedModel
 from models.speed.signals import Floats, coordinates
-from models.speed.train import fit_roofline, train
+from models.speed.train import learn
 from recommender.mig.choose import GpuWorkload, SlicePolicy, choose_slice, slice_shares
 
 _GPU = a100_without_1gx2m()
 _SIZES = {"1g": 1, "2g": 2, "3g": 3, "4g": 4, "7g": 7}
 SHARES = dict(zip(_SIZES, slice_shares(_GPU, _GPU.sizes), strict=True))
 _MEASURED = np.array([SHARES[key] for key in SLICES])
-_CARD = SpeedCard("bench", "0", 0, "nvml", "A100-PCIe-40", 0, 0, "miso-mig", "MIT", "", {})
+_CARD = SpeedCard("bench", "0", "", 0, "nvml", "A100-PCIe-40", 0, 0, "miso-mig", "MIT", "", {})
 _SLOWDOWNS = (0.10, 0.20)
 
 
@@ -66,8 +66,7 @@ _NOTES = (
 
 
 def _learn(jobs: Sequence[Job]) -> SpeedModel:
-    demand, shares, speeds = training_rows(jobs, SHARES)
-    return SpeedModel(train(demand, shares, speeds), fit_roofline(demand, shares, speeds), _CARD)
+    return learn(*training_rows(jobs, SHARES), _CARD)
 
 
 def _ours(name: str, jobs: Sequence[Job], models: dict[str, SpeedModel], probe: str = "") -> Answer:

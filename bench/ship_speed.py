@@ -13,12 +13,13 @@ import click
 from bench import mig
 from bench.miso import read_jobs, training_rows
 from bench.report import require_data
-from models.speed.artifact import SpeedCard, SpeedModel, dump
-from models.speed.train import fit_roofline, train
+from models.speed.artifact import SpeedCard, dump
+from models.speed.train import learn
 
 _CARD = SpeedCard(
     name="a100-nvml",
     version="1",
+    form="",
     trained_ms=0,
     telemetry_source="nvml",
     gpu="A100-PCIe-40",
@@ -41,8 +42,8 @@ def main(data: Path, now_ms: int, out: Path) -> None:
     jobs = read_jobs(require_data(data, "miso-mig"))
     rows = training_rows(jobs, mig.SHARES)
     errors = {name.removeprefix("mig_mae_"): value for name, value in mig.run(data).figures.items() if "_mae_" in name}
-    card = replace(_CARD, trained_ms=now_ms, jobs=len(jobs), pairs=len(rows[0]), errors=errors)
-    body, text = dump(SpeedModel(train(*rows), fit_roofline(*rows), card))
+    card = replace(_CARD, trained_ms=now_ms, errors=errors)
+    body, text = dump(learn(*rows, card))
     out.with_suffix(".npz").write_bytes(body)
     out.with_suffix(".json").write_bytes(text)
     click.echo(f"{out}.npz: {len(body)} bytes")

@@ -25,6 +25,7 @@ class ArtifactError(ValueError):
 class SpeedCard:
     """What a model is and where it may be used.
 
+    form:             `trees`: learned table; `roofline`: the six-number form, where too few jobs were measured
     telemetry_source: whose utilisation it was trained on (`nvml`); it has no skill on another's.
     gpu:              the GPU it was measured on, a name of models.hardware.gpus
     errors:           mean absolute error per slice on families that were left out
@@ -32,6 +33,7 @@ class SpeedCard:
 
     name: str
     version: str
+    form: str
     trained_ms: int
     telemetry_source: str
     gpu: str

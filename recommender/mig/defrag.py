@@ -62,26 +62,36 @@ def advise(key: str, gpus: Sequence[GpuState], kinds: Sequence[GpuKind]) -> Defr
     Tenants move to slots that are free now, so none ever stops. None: no set of such moves helps.
     """
     by_name = {kind.name: kind for kind in kinds}
+    for gpu in gpus:
+        start = best_start(by_name[gpu.kind].mig, _occupied(gpu), key)
+        if start is not None:
+            return DefragAdvice(gpu.uuid, Slot(start, key), (), 0)
+    standing = {gpu.uuid: tuple(i for i in gpu.instances if i.tenant) for gpu in gpus}
     found = [
         advice
         for gpu in gpus
         for start in by_name[gpu.kind].mig.profile(key).starts
-        if (advice := _clear(Slot(start, key), gpu, gpus, by_name)) is not None
+        if (advice := _clear(Slot(start, key), gpu, gpus, by_name, dict(standing))) is not None
     ]
     return min(found, key=lambda a: (a.moved_memory_slices, len(a.moves), a.gpu, a.slot), default=None)
 
 
-def _clear(slot: Slot, gpu: GpuState, gpus: Sequence[GpuState], kinds: Mapping[str, GpuKind]) -> DefragAdvice | None:
-    """Moves of all tenants that keep `slot` from being created on `gpu`."""
+def _clear(
+    slot: Slot,
+    gpu: GpuState,
+    gpus: Sequence[GpuState],
+    kinds: Mapping[str, GpuKind],
+    standing: dict[str, tuple[Instance, ...]],
+) -> DefragAdvice | None:
+    """Moves of all tenants that keep `slot` from being created on `gpu`. `standing` is changed."""
     mig = kinds[gpu.kind].mig
-    standing = {other.uuid: [i for i in other.instances if i.tenant] for other in gpus}
     moves: list[Relocation] = []
     for instance in _in_the_way(mig, slot, standing[gpu.uuid]):
         move = _new_place(instance, slot, gpu, gpus, kinds, standing)
         if move is None:
             return None
-        standing[gpu.uuid].remove(instance)
-        standing[move.to_gpu].append(Instance(move.to, instance.tenant))
+        standing[move.to_gpu] = (*standing[move.to_gpu], Instance(move.to, instance.tenant))
+        standing[gpu.uuid] = tuple(i for i in standing[gpu.uuid] if i != instance)
         moves.append(move)
     if conflict(mig, [slot, *(i.slot for i in standing[gpu.uuid])]) is not None:
         return None

@@ -37,11 +37,24 @@ def match(packing: Packing, gpus: Sequence[GpuState], kinds: Sequence[GpuKind]) 
         plan = [gpu for gpu in packing.gpus if gpu.kind == kind.name]
         if len(plan) > len(mine):
             raise TooFewGpusError(f"{len(plan)} GPUs of kind {kind.name!r} are planned; the inventory has {len(mine)}")
-        fitted = [[aligned(new, now, kind) for now in mine] for new in plan]
-        kept = [[_kept(row[j], mine[j].instances) for j in range(len(mine))] for row in fitted]
-        rows, columns = linear_sum_assignment(-np.array(kept).reshape(len(plan), len(mine)))
-        target.update({mine[j].uuid: fitted[i][j] for i, j in zip(rows, columns, strict=True)})
+        target.update(_matched(plan, mine, kind))
     return tuple(GpuState(gpu.uuid, gpu.kind, target[gpu.uuid]) for gpu in gpus)
+
+
+def _matched(plan: Sequence[PackedGpu], mine: Sequence[GpuState], kind: GpuKind) -> dict[str, tuple[Instance, ...]]:
+    """GPU uuid to planned instances, with most instances kept. Only pairs that share a tenant are looked at."""
+    homes: dict[str, set[int]] = {}
+    for j, gpu in enumerate(mine):
+        for instance in gpu.instances:
+            homes.setdefault(instance.tenant, set()).add(j)
+    fitted: dict[tuple[int, int], tuple[Instance, ...]] = {}
+    kept = np.zeros((len(plan), len(mine)))
+    for i, new in enumerate(plan):
+        for j in set().union(*(homes.get(instance.tenant, set()) for instance in new.instances)):
+            fitted[i, j] = aligned(new, mine[j], kind)
+            kept[i, j] = _kept(fitted[i, j], mine[j].instances)
+    pairs = zip(*linear_sum_assignment(-kept), strict=True)
+    return {mine[j].uuid: fitted.get((i, j), plan[i].instances) for i, j in pairs}
 
 
 def aligned(plan: PackedGpu, now: GpuState, kind: GpuKind) -> tuple[Instance, ...]:

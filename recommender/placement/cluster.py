@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from models.hardware.discovery import find_gpu
 from models.inventory import Node
 from recommender.placement.request import GPU_MILLI, Bools, Ints, Request
 
@@ -98,10 +99,15 @@ class Cluster:
             raise ValueError(f"{request} does not fit on node {self.names[node]!r} at GPU slots {list(slots)}")
 
     def _accepts(self, request: Request, node: int) -> bool:
-        if request.gpu_models and self.model[node] not in request.gpu_models:
+        if request.gpu_models and not self._names(node) & set(request.gpu_models):
             return False
         labels = self.labels[node] if self.labels else {}
         return all(labels.get(key) == value for key, value in request.labels)
+
+    def _names(self, node: int) -> set[str]:
+        """What the GPU model of the node is called: as NVML says, and as models.hardware does."""
+        known = find_gpu(self.model[node])
+        return {self.model[node], known.name} if known else {self.model[node]}
 
 
 def from_inventory(nodes: Sequence[Node]) -> Cluster:

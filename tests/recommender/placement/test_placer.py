@@ -113,6 +113,8 @@ def test_gpu_model_and_labels_are_kept() -> None:
     assert Placer(state, BestFitPolicy(state)).place(Request(1, 1, 1, 500, ("V100M16", "V100M32"))) is None
     assert Placer(state, BestFitPolicy(state)).place(Request(1, 1, labels=(("disk", "ssd"),))) is None
     assert Placer(state, BestFitPolicy(state)).place(Request(1, 1, 1, 500, ("T4",))) is not None
+    a100 = cluster((8, 8, 1), model="NVIDIA A100 80GB PCIe")
+    assert Placer(a100, BestFitPolicy(a100)).place(Request(1, 1, 1, 500, ("A100-PCIe-80",))) is not None
 
 
 @pytest.mark.parametrize("broken", [(0, 0, 1, 0), (0, 0, 1, 1001), (0, 0, 2, 500)])
