@@ -65,13 +65,13 @@ class Outbox:
         self._lock = threading.Lock()
         self.arrived = threading.Event()
         """Set by each `put`; who waits for messages clears it before looking."""
+        self._newest = self._count = self._bytes = 0
         self._db = self._connect(file)
         self.producer = self._producer(producer)
         with self._transaction() as db:
             count, total, newest = db.execute("SELECT count(*), total(bytes), max(sequence) FROM messages").fetchone()
             self._count, self._bytes = int(count), int(total)
             self._newest = max(newest or 0, int(self._fact("sequence") or 0))
-        self._report()
 
     @property
     def size_bytes(self) -> int:
@@ -89,14 +89,13 @@ class Outbox:
             rows = [self._row(self._newest + i, item) for i, item in enumerate(messages, start=1)]
             db.executemany("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
             db.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", list((state or {}).items()))
-            newest = self._newest + len(rows)
-            self._set_fact("sequence", str(newest))
-            count, size = self._count + len(rows), self._bytes + sum(row[-1] for row in rows)
+            self._newest += len(rows)
+            self._set_fact("sequence", str(self._newest))
+            size = self._bytes + sum(row[-1] for row in rows)
             dropped, freed = self._make_room(size)
-        self._newest, self._count, self._bytes = newest, count - dropped, size - freed
+            self._count, self._bytes = self._count + len(rows) - dropped, size - freed
         if dropped:
             self._meter.count("sizewise_outbox_dropped_messages_total", dropped)
-        self._report()
         self.arrived.set()
         return dropped
 
@@ -204,7 +203,6 @@ class Outbox:
             count, size = db.execute(f"SELECT count(*), total(bytes) FROM messages WHERE {where}", values).fetchone()  # noqa: S608  # the clause is a literal of this class
             db.execute(f"DELETE FROM messages WHERE {where}", values)  # noqa: S608  # as above
             self._count, self._bytes = self._count - count, self._bytes - int(size)
-        self._report()
         return int(count)
 
     def _fact(self, name: str) -> str | None:
@@ -220,17 +218,22 @@ class Outbox:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """What is known of the file (newest number, messages, bytes) changes with it: under one lock, or not at all."""
         with self._lock:
+            before = self._newest, self._count, self._bytes
             try:
                 self._db.execute("BEGIN")
                 yield self._db
                 self._db.execute("COMMIT")
             except BaseException as error:
+                self._newest, self._count, self._bytes = before
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 if isinstance(error, sqlite3.Error):
                     raise OutboxError(f"outbox {self._file}: {error}; is the disk full or gone?") from error
                 raise
+            finally:
+                self._report()
 
 
 def stamped(waiting: Waiting, producer: str) -> Message:
