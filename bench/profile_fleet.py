@@ -45,7 +45,7 @@ def _slab(first: int, n: int, random: np.random.Generator) -> Columns:
     arrays["daily_p95"][:] = daily * np.exp(1.64 * spread[..., None])
     arrays["daily_peak"][:] = daily * np.exp(3.3 * spread[..., None])
     for name in ("hour_mean", "hour_peak"):
-        arrays[name][:] = median[:, :, None] * np.exp(random.normal(0, 0.3, arrays[name].shape))
+        arrays[name][:] = to_log_code(median[:, :, None] * np.exp(random.normal(0, 0.3, arrays[name].shape)))
     arrays["day_histogram"][:] = arrays["histogram"] // 100
     _fill_signals(arrays, median, random)
     return Columns(PROFILE_FIELDS, ids, arrays)

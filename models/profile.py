@@ -58,17 +58,16 @@ PROFILE_FIELDS: tuple[Field, ...] = (
     Field("hour_max", "float32", (_R,), "highest value in the running hour", _NAN),
     Field(
         "hour_mean",
-        "float32",
+        "uint16",
         (_R, HOURS_PER_WEEK),
-        "mean by hour of week, UTC, hour 0 = Monday 00:00; finished hours, a week ago counts half",
-        _NAN,
+        "mean by hour of week as a log code (models.histogram.from_log_code), UTC, hour 0 = Monday 00:00; finished "
+        "hours, a week ago counts half",
     ),
     Field(
         "hour_peak",
-        "float32",
+        "uint16",
         (_R, HOURS_PER_WEEK),
-        "peak by hour of week; falls by a quarter of the distance in each week that stays below it",
-        _NAN,
+        "peak by hour of week as a log code; falls by a quarter of the distance in each week that stays below it",
     ),
     Field(
         "trend",

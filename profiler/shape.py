@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from models.histogram import from_log_code, to_log_code
 from models.profile import HOURS_PER_WEEK, RESOURCES
 from profiler.histogram import Floats, Integers
 from profiler.profiles import Indices, Profiles
@@ -33,12 +34,12 @@ def end_hours(profiles: Profiles, slots: Indices, hour: Integers) -> None:
     """Fold the running hour (its UTC number given, distinct slots) into the week and empty it."""
     column = (hour + MONDAY) % HOURS_PER_WEEK
     mean, peak = hour_means(profiles, slots), profiles["hour_max"][slots]
-    old_mean, old_peak = (profiles[name][slots, :, column] for name in ("hour_mean", "hour_peak"))
+    old_mean, old_peak = (from_log_code(profiles[name][slots, :, column]) for name in ("hour_mean", "hour_peak"))
     fresh = np.isnan(old_mean)
     blended = np.where(fresh, mean, _MEAN_MEMORY * old_mean + (1 - _MEAN_MEMORY) * mean)
     falling = np.fmax(peak, _PEAK_MEMORY * old_peak + (1 - _PEAK_MEMORY) * peak)
-    profiles["hour_mean"][slots, :, column] = np.where(np.isnan(mean), old_mean, blended)
-    profiles["hour_peak"][slots, :, column] = np.where(np.isnan(peak), old_peak, falling)
+    profiles["hour_mean"][slots, :, column] = to_log_code(np.where(np.isnan(mean), old_mean, blended))
+    profiles["hour_peak"][slots, :, column] = to_log_code(np.where(np.isnan(peak), old_peak, falling))
     profiles["hour_sum"][slots] = 0
     profiles["hour_seconds"][slots] = 0
     profiles["hour_max"][slots] = np.nan

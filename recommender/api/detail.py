@@ -9,6 +9,7 @@ import numpy as np
 from models.columns import Columns
 from models.events import WorkloadEvent
 from models.inventory import Node
+from models.histogram import from_log_code
 from models.profile import CPU, HOURS_PER_WEEK, MEMORY, PEAK_DAYS
 from models.signals import CPU_SIGNALS
 from recommender.api.render import Body, name_of, nodes_of, number, time_text, workload
@@ -76,7 +77,7 @@ def _days(profile: Columns) -> list[Body]:
 
 
 def _hours(profile: Columns) -> list[Body]:
-    mean, peak = profile["hour_mean"][0], profile["hour_peak"][0]
+    mean, peak = (from_log_code(profile[name][0]) for name in ("hour_mean", "hour_peak"))
     return [
         {
             "hour_of_week": hour,
