@@ -22,17 +22,22 @@ NO_TRAFFIC: Traffic = (None, None)
 
 
 class Counters(NamedTuple):
-    """What only ever grows, while its owner lives. Times in microseconds. None: the file is not there."""
+    """Counters that are cheap to read: looked at every time. None: the file is not there."""
 
     cpu_us: Count = None
     periods: Count = None
     throttled: Count = None
+    oom_kills: Count = None
+
+
+class DearCounters(NamedTuple):
+    """Counters that the kernel sums up over all CPUs or devices for each read. Waits in microseconds, the rest bytes."""
+
     cpu_wait_us: Count = None
     memory_wait_us: Count = None
     io_wait_us: Count = None
     disk_read: Count = None
     disk_written: Count = None
-    oom_kills: Count = None
     net_received: Count = None
     net_sent: Count = None
 
@@ -64,9 +69,12 @@ class LimitMemo:
 
 
 class Cgroup(Protocol):
-    """One cgroup. `read` raises OSError once it is gone; `traffic` is what its network namespace counts."""
+    """One cgroup. Both reads raise OSError once it is gone."""
 
-    def read(self, traffic: Traffic = NO_TRAFFIC) -> Sample: ...
+    def read(self) -> Sample: ...
+
+    def read_dear(self, traffic: Traffic) -> DearCounters:
+        """`traffic` is what its network namespace counts."""
 
     def limits(self, memo: LimitMemo) -> Limits: ...
 
@@ -95,21 +103,20 @@ class CgroupV2:
             rss_key=b"anon ",
         )
 
-    def read(self, traffic: Traffic = NO_TRAFFIC) -> Sample:
+    def read(self) -> Sample:
         cpu_us = periods = throttled = None
         if self._cpu is not None:
             data = self._cpu.read()
             cpu_us = parse.first_field(data, b"usage_usec ")
             periods = parse.field(data, b"\nnr_periods ")
             throttled = parse.field(data, b"\nnr_throttled ")
-        read, written = NO_TRAFFIC if self._io is None else parse.io_stat(self._io.read(), self._stacked)
         memory = self._memory
         memory.read()
-        return Sample(
-            Counters(cpu_us, periods, throttled, *self._pressures.read(), read, written, memory.oom_kills, *traffic),
-            memory.working_set,
-            memory.rss,
-        )
+        return Sample(Counters(cpu_us, periods, throttled, memory.oom_kills), memory.working_set, memory.rss)
+
+    def read_dear(self, traffic: Traffic) -> DearCounters:
+        disk = NO_TRAFFIC if self._io is None else parse.io_stat(self._io.read(), self._stacked)
+        return DearCounters(*self._pressures.read(), *disk, *traffic)
 
     def limits(self, memo: LimitMemo) -> Limits:
         weight = parse.number(read_if_there(f"{self._folder}/cpu.weight"))
@@ -143,22 +150,21 @@ class CgroupV1:
             rss_key=b"\ntotal_rss ",
         )
 
-    def read(self, traffic: Traffic = NO_TRAFFIC) -> Sample:
+    def read(self) -> Sample:
         usage_ns = None if self._usage is None else parse.number(self._usage.read())
         periods = throttled = None
         if self._cpu_stat is not None:
             data = self._cpu_stat.read()
             periods = parse.first_field(data, b"nr_periods ")
             throttled = parse.field(data, b"\nnr_throttled ")
-        read, written = NO_TRAFFIC if self._blkio is None else parse.blkio(self._blkio.read(), self._stacked)
         cpu_us = None if usage_ns is None else usage_ns // 1000
         memory = self._memory
         memory.read()
-        return Sample(
-            Counters(cpu_us, periods, throttled, *self._pressures.read(), read, written, memory.oom_kills, *traffic),
-            memory.working_set,
-            memory.rss,
-        )
+        return Sample(Counters(cpu_us, periods, throttled, memory.oom_kills), memory.working_set, memory.rss)
+
+    def read_dear(self, traffic: Traffic) -> DearCounters:
+        disk = NO_TRAFFIC if self._blkio is None else parse.blkio(self._blkio.read(), self._stacked)
+        return DearCounters(*self._pressures.read(), *disk, *traffic)
 
     def limits(self, memo: LimitMemo) -> Limits:
         quota = parse.number(self._now("cpu", "cpu.cfs_quota_us"))

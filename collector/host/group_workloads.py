@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from collector.host.cgroup import Counters, Sample
+from collector.host.cgroup import Counters, DearCounters, Sample
 from collector.host.commands import command_name, split_arguments
 from collector.host.files import KeptFiles
 from collector.host.found import Unit
@@ -13,7 +13,7 @@ from collector.host.groups import Group, ProcessGroups
 from collector.host.naming import Named, Namer
 from collector.host.process import TICKS_PER_S, Process
 from collector.host.recognise import recognise
-from collector.host.rows import Rows, Sizes, row_values
+from collector.host.rows import NO_DEAR_RATES, DearRates, Rows, Sizes, dear_rates, row_values
 from collector.settings import HostSettings
 from collector.source import Moment
 from models.events import EventKind, WorkloadEvent
@@ -25,6 +25,10 @@ _ENDED_AFTER_MS = 60_000
 """A command that comes back within this time has not ended: `make` calls a compiler many times a minute."""
 _FORGET_AFTER_MS = 600_000
 _NO_SIZES = Sizes()
+
+Totals = tuple[int, int, int]
+"""Of a group: clock ticks, bytes read, bytes written."""
+
 _US_PER_TICK = 1_000_000 // TICKS_PER_S
 
 
@@ -43,7 +47,7 @@ class _Ledger:
 
     seen_ms: int
     member_ms: int
-    before: tuple[int, int, int] = (0, 0, 0)
+    before: Totals = (0, 0, 0)
     before_ms: int = 0
     reported: _Reported | None = None
 
@@ -149,9 +153,8 @@ class GroupWorkloads:
         totals = (group.ticks, group.disk_read, group.disk_written)
         span_ms = now.steady_ms - ledger.before_ms
         if span_ms > 0 and (group.members or totals != ledger.before):
-            sample = _sample(totals, group)
-            before = _sample(ledger.before, group).counters
-            values = row_values(before, sample, span_ms, _NO_SIZES)
+            before, sample = Counters(ledger.before[0] * _US_PER_TICK), _sample(totals[0], group)
+            values = row_values(before, sample, span_ms, _NO_SIZES, _disk_rates(ledger.before, totals, group, span_ms))
             rows.add(reported.workload, reported.named.instance, span_ms, values)
         ledger.before, ledger.before_ms = totals, now.steady_ms
         if group.members and not reported.alive:
@@ -189,10 +192,15 @@ def _path_in(lines: list[bytes], hierarchy: bytes) -> str:
     return ""
 
 
-def _sample(totals: tuple[int, int, int], group: Group) -> Sample:
+def _sample(ticks: int, group: Group) -> Sample:
     """Working set: anonymous memory of all members and the largest shared part of one. Members of a group mostly share
     the same files, so adding them up would count a library once per worker."""
-    disk = (totals[1], totals[2]) if group.disk_seen else (None, None)
-    counters = Counters(cpu_us=totals[0] * _US_PER_TICK, disk_read=disk[0], disk_written=disk[1])
     held = (group.anon + group.shared, group.anon) if group.members else (None, None)
-    return Sample(counters, *held)
+    return Sample(Counters(ticks * _US_PER_TICK), *held)
+
+
+def _disk_rates(before: Totals, now: Totals, group: Group, span_ms: int) -> DearRates:
+    if not group.disk_seen:
+        return NO_DEAR_RATES
+    was, grown = (DearCounters(disk_read=t[1], disk_written=t[2]) for t in (before, now))
+    return dear_rates(was, grown, span_ms)

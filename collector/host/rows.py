@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from collector.host.cgroup import Counters, Sample
+from collector.host.cgroup import Counters, DearCounters, Sample
 from collector.rates import Count, grown
 from models.signals import CPU_SIGNALS
 from models.telemetry import TelemetryBatch
@@ -14,6 +14,9 @@ _MAX_CORES = 4096.0
 _MAX_BYTES_PER_S = 1e13
 
 Value = float | None
+DearRates = tuple[Value, Value, Value, Value, Value, Value, Value]
+"""Rates of DearCounters, in their order."""
+NO_DEAR_RATES: DearRates = (None,) * 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,30 +29,36 @@ class Sizes:
     memory_limit: int | None = None
 
 
-def row_values(before: Counters, now: Sample, interval_ms: int, sizes: Sizes) -> tuple[Value, ...]:
+def row_values(
+    before: Counters, now: Sample, interval_ms: int, sizes: Sizes, dear: DearRates = NO_DEAR_RATES
+) -> tuple[Value, ...]:
     """The signals of a row in the order of CPU_SIGNALS; rates are means over `interval_ms` (above 0)."""
-    cpu, periods, throttled, cpu_wait, memory_wait, io_wait, read, written, ooms, received, sent = grown(
-        before, now.counters
-    )
+    cpu, periods, throttled, ooms = grown(before, now.counters)
+    cpu_wait, memory_wait, io_wait, *bytes_per_s = dear
     micros = interval_ms * 1000
     return (
         None if cpu is None or cpu > micros * _MAX_CORES else cpu / micros,
         _throttled(throttled, periods, sizes.cpu_limit),
-        _share(cpu_wait, micros),
+        cpu_wait,
         sizes.cpu_request,
         sizes.cpu_limit,
         now.working_set,
         now.rss,
         sizes.memory_request,
         sizes.memory_limit,
-        _share(memory_wait, micros),
-        _share(io_wait, micros),
-        _per_second(read, interval_ms),
-        _per_second(written, interval_ms),
-        _per_second(received, interval_ms),
-        _per_second(sent, interval_ms),
+        memory_wait,
+        io_wait,
+        *bytes_per_s,
         ooms,
     )
+
+
+def dear_rates(before: DearCounters, now: DearCounters, span_ms: int) -> DearRates:
+    """Shares of time waited, and bytes per second, over `span_ms` (above 0)."""
+    cpu, memory, io, *sizes = grown(before, now)
+    micros = span_ms * 1000
+    read, written, received, sent = (_per_second(size, span_ms) for size in sizes)
+    return _share(cpu, micros), _share(memory, micros), _share(io, micros), read, written, received, sent
 
 
 class Rows:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from collector.host import requests
-from collector.host.cgroup import Cgroup, Counters, LimitMemo, Limits, open_cgroup
+from collector.host.cgroup import Cgroup, Counters, DearCounters, LimitMemo, Limits, open_cgroup
 from collector.host.files import KeptFiles, read_if_there
 from collector.host.found import Found, KubeContainer, PlainContainer, SlurmStep
 from collector.host.layout import Layout
@@ -16,7 +16,7 @@ from collector.host.naming import Named, Namer, processes_in
 from collector.host.network import Namespaces
 from collector.host.oom import ParentOoms
 from collector.host.recognise import recognise
-from collector.host.rows import Rows, Sizes, row_values
+from collector.host.rows import NO_DEAR_RATES, DearRates, Rows, Sizes, dear_rates, row_values
 from collector.host.tree import CgroupTree
 from collector.host.weights import WeightFormula
 from collector.source import Moment
@@ -27,6 +27,13 @@ _NAME_WAIT_MS = 60_000
 """How long a container without a name is waited for; its link in /var/log/containers comes within a second or two.
 Nothing is lost meanwhile: its first row covers the wait."""
 _NAME_RETRY_MS = 2_000
+
+_DEAR_EVERY = 5
+"""Pressure, disk and network are read every fifth time and shown, as means over that span, until the next: the kernel
+sums each of them up over all CPUs or devices, and they are two thirds of all files. Cgroups take turns."""
+_PROMPT_READS = 2
+"""The first reads look at everything, so that the first row is whole."""
+
 _NO_NAME: dict[type[Found], str] = {
     KubeContainer: "containers of pods go by their ids: mount the node's /var/log and /run/containerd (or "
     "/run/containers) read-only into the collector",
@@ -41,6 +48,8 @@ class Baseline(msgspec.Struct, array_like=True):
     inode: int
     steady_ms: int
     counters: tuple[int | None, ...]
+    dear: tuple[int | None, ...]
+    dear_ms: int
     workload: str
     instance: str
 
@@ -63,6 +72,12 @@ class Tracked:
     sizes: Sizes = field(default_factory=Sizes)
     before: Counters | None = None
     before_ms: int = 0
+    dear: DearCounters | None = None
+    dear_ms: int = 0
+    dear_rates: DearRates = NO_DEAR_RATES
+    reads: int = 0
+    turn: int = 0
+    """In which of _DEAR_EVERY reads its dear files are read."""
     kills: int = 0
     """OOM kills it has shown since it was first read."""
 
@@ -90,6 +105,7 @@ class CgroupWorkloads:
         self._remembered: dict[str, Baseline] | None = None
         self._next_limits_ms = 0
         self._walked = False
+        self._gained = 0
         self._node = ""
 
     def __len__(self) -> int:
@@ -115,7 +131,7 @@ class CgroupWorkloads:
             if tracked.named is None or (not tracked.named.certain and now.steady_ms >= tracked.next_name_ms):
                 self._try_name(tracked, now)
             if tracked.named is not None and not tracked.named.skip:
-                events += self._read_one(tracked, now, rows)
+                events += self._read_one(tracked, tracked.named, now, rows)
         self._remembered = None
         return events
 
@@ -137,9 +153,11 @@ class CgroupWorkloads:
     def baselines(self) -> dict[str, Baseline]:
         """By path, what a restarted collector goes on from."""
         return {
-            path: Baseline(t.inode, t.before_ms, tuple(t.before), t.workload, t.named.instance)
+            path: Baseline(
+                t.inode, t.before_ms, tuple(t.before), tuple(t.dear), t.dear_ms, t.workload, t.named.instance
+            )
             for path, t in self._tracked.items()
-            if t.before is not None and t.named is not None
+            if t.before is not None and t.dear is not None and t.named is not None
         }
 
     def remember(self, baselines: Mapping[str, Baseline]) -> None:
@@ -171,7 +189,8 @@ class CgroupWorkloads:
 
     def _gain(self, path: str, inode: int, found: Found, now: Moment, *, first: bool) -> Iterator[WorkloadEvent]:
         cgroup = open_cgroup(self._layout, path, self._files, self._stacked)
-        tracked = Tracked(path, inode, found, cgroup, now.steady_ms)
+        self._gained += 1
+        tracked = Tracked(path, inode, found, cgroup, now.steady_ms, turn=self._gained % _DEAR_EVERY)
         self._tracked[path] = tracked
         self._try_name(tracked, now)
         tracked.limits = cgroup.limits(LimitMemo())
@@ -180,6 +199,7 @@ class CgroupWorkloads:
         remembered = (self._remembered or {}).get(path)
         if remembered is not None and remembered.inode == inode:
             tracked.before, tracked.before_ms = Counters(*remembered.counters), remembered.steady_ms
+            tracked.dear, tracked.dear_ms = DearCounters(*remembered.dear), remembered.dear_ms
         elif (not first or self._remembered is not None) and tracked.named and not tracked.named.skip:
             yield self._event("started", tracked, now)
 
@@ -231,20 +251,31 @@ class CgroupWorkloads:
             if isinstance(other.found, KubeContainer) and other.found.pod_uid == uid
         )
 
-    def _read_one(self, tracked: Tracked, now: Moment, rows: Rows) -> Iterator[WorkloadEvent]:
+    def _read_one(self, tracked: Tracked, named: Named, now: Moment, rows: Rows) -> list[WorkloadEvent]:
         try:
-            sample = tracked.cgroup.read(self.networks.traffic(tracked.namespace))
+            sample = tracked.cgroup.read()
+            if tracked.reads < _PROMPT_READS or tracked.reads % _DEAR_EVERY == tracked.turn:
+                self._read_dear(tracked, now.steady_ms)
         except OSError:
-            yield from self._lose(tracked, now)
-            return
+            return list(self._lose(tracked, now))
+        tracked.reads += 1
+        events: list[WorkloadEvent] = []
         before, span_ms = tracked.before, now.steady_ms - tracked.before_ms
-        if before is not None and span_ms > 0 and tracked.named is not None:
-            values = row_values(before, sample, span_ms, tracked.sizes)
-            rows.add(tracked.workload, tracked.named.instance, span_ms, values)
+        if before is not None and span_ms > 0:
+            values = row_values(before, sample, span_ms, tracked.sizes, tracked.dear_rates)
+            rows.add(tracked.workload, named.instance, span_ms, values)
             if values[-1]:
                 tracked.kills += int(values[-1])
-                yield self._event("oom-killed", tracked, now, {"kills": str(int(values[-1]))})
+                events.append(self._event("oom-killed", tracked, now, {"kills": str(int(values[-1]))}))
         tracked.before, tracked.before_ms = sample.counters, now.steady_ms
+        return events
+
+    def _read_dear(self, tracked: Tracked, steady_ms: int) -> None:
+        counters = tracked.cgroup.read_dear(self.networks.traffic(tracked.namespace))
+        span_ms = steady_ms - tracked.dear_ms
+        if tracked.dear is not None and span_ms > 0:
+            tracked.dear_rates = dear_rates(tracked.dear, counters, span_ms)
+        tracked.dear, tracked.dear_ms = counters, steady_ms
 
     def _read_limits(self, memory_bytes: int, cores: float) -> None:
         memo = LimitMemo()
