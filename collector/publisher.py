@@ -42,7 +42,7 @@ def messages(flush: Flush, producer: str, partitions: int) -> list[Addressed]:
     out: list[Addressed] = []
     for kind in KEY_COLUMNS:
         for partition, batch in split(joined(kind, flush.batches), partitions):
-            out += (Addressed(TELEMETRY, _telemetry(part, producer, partition)) for part in _pieces(batch))
+            out += (Addressed(TELEMETRY, telemetry_message(part, producer, partition)) for part in pieces(batch))
     out += (Addressed(EVENTS, _event(event, partitions)) for event in flush.events)
     out += (Addressed(INVENTORY, _node(node)) for node in flush.nodes)
     return out
@@ -91,13 +91,15 @@ def _taken(batch: TelemetryBatch, rows: Sequence[int]) -> TelemetryBatch:
     )
 
 
-def _pieces(batch: TelemetryBatch) -> list[TelemetryBatch]:
-    if len(batch) <= MAX_ROWS:
+def pieces(batch: TelemetryBatch, max_rows: int = MAX_ROWS) -> list[TelemetryBatch]:
+    """The rows in their order as batches of at most `max_rows`."""
+    if len(batch) <= max_rows:
         return [batch]
-    return [_taken(batch, range(i, min(i + MAX_ROWS, len(batch)))) for i in range(0, len(batch), MAX_ROWS)]
+    return [_taken(batch, range(i, min(i + max_rows, len(batch)))) for i in range(0, len(batch), max_rows)]
 
 
-def _telemetry(batch: TelemetryBatch, producer: str, partition: int) -> Message:
+def telemetry_message(batch: TelemetryBatch, producer: str, partition: int) -> Message:
+    """One batch as it goes to its partition, which all its workloads have."""
     headers = {schemas.SCHEMA: schemas.TELEMETRY[batch.kind]}
     return Message(producer, encode_telemetry(batch), headers, max(batch.time_ms), partition)
 

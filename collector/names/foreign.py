@@ -11,9 +11,9 @@ from models.signals import SIGNALS, RowKind
 System = Literal["dcgm", "cadvisor", "kube-state-metrics", "node-exporter", "opentelemetry"]
 Entity = Literal["container", "pod", "gpu", "machine"]
 
-Use = Literal["level", "rate", "periods"]
+Use = Literal["level", "rate", "periods", "rest"]
 """How samples become a signal. level: the value itself. rate: growth of a counter per second. periods: growth over the
-growth of the counter that `over` names."""
+growth of the counter that `over` names. rest: the value less that of `over`."""
 
 
 @dataclass(frozen=True, slots=True)

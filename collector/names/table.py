@@ -109,6 +109,7 @@ _BUSY = {"mode": ("user", "system", "nice", "irq", "softirq", "steal")}
 
 NODE_EXPORTER: tuple[Foreign, ...] = (
     _machine("cpu_cores", "cpu_seconds_total", use="rate", only=_BUSY, sums=True),
+    _machine("memory_working_set_bytes", "memory_MemTotal_bytes", use="rest", over="node_memory_MemAvailable_bytes"),
     _machine("cpu_pressure_ratio", "pressure_cpu_waiting_seconds_total", use="rate"),
     _machine("memory_pressure_ratio", "pressure_memory_waiting_seconds_total", use="rate"),
     _machine("io_pressure_ratio", "pressure_io_waiting_seconds_total", use="rate"),

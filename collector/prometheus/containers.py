@@ -1,0 +1,129 @@
+"""Rows of containers from cAdvisor's series."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from collector.names.table import CADVISOR
+from collector.names.who import PodContainer, machine_of, pod_of
+from collector.prometheus.answer import Series
+from collector.prometheus.facts import ContainerKey, Facts
+from collector.prometheus.groups import Columns, Meanings, Timelines, of_one_job
+from collector.prometheus.rows import RowMessages
+from collector.prometheus.timeline import Column, Timeline
+from models.events import WorkloadEvent
+
+_OF_PODS = {name for foreign in CADVISOR if foreign.of == "pod" for name in foreign.names}
+_SANDBOX = ("", "POD")
+
+Jobs = dict[str, list[tuple[str, Series]]]
+"""Series with their scrape job, by metric."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Labels:
+    cluster: str
+    job: str
+    pod: PodContainer | None
+    machines: tuple[str, ...]
+
+
+class ContainerRows:
+    """Turns the answers of a span into rows. Remembers what labels mean, and no sample."""
+
+    def __init__(self, cluster: str) -> None:
+        self._cluster = cluster
+        self._labels = Meanings(_labels)
+        self.machines: set[str] = set()
+        """Names and addresses of the machines whose containers were seen."""
+        self.clamped = 0
+
+    def add(
+        self, answers: Mapping[str, Sequence[Series]], facts: Facts, timelines: Timelines, out: RowMessages
+    ) -> list[WorkloadEvent]:
+        """Add the rows of every container; returns what happened to them."""
+        containers, pods = self._grouped(answers)
+        events: list[WorkloadEvent] = []
+        for key, by_id in containers.items():
+            for pod, found in _instances(by_id):
+                found.update(pods.get(key[:3], {}))
+                events += self._add_one(key, pod, found, facts, timelines, out)
+        return events
+
+    def _grouped(
+        self, answers: Mapping[str, Sequence[Series]]
+    ) -> tuple[dict[ContainerKey, dict[PodContainer, Jobs]], dict[tuple[str, str, str], Jobs]]:
+        containers: dict[ContainerKey, dict[PodContainer, Jobs]] = defaultdict(dict)
+        pods: dict[tuple[str, str, str], Jobs] = defaultdict(dict)
+        for metric, all_series in answers.items():
+            for series in all_series:
+                labels = self._labels.of(series)
+                pod = labels.pod
+                if pod is None:
+                    continue
+                self.machines.update(labels.machines)
+                key = labels.cluster, pod.namespace, pod.pod
+                if metric in _OF_PODS:
+                    pods[key].setdefault(metric, []).append((labels.job, series))
+                elif pod.container not in _SANDBOX:
+                    instances = containers[(*key, pod.container)]
+                    instances.setdefault(pod, {}).setdefault(metric, []).append((labels.job, series))
+        return containers, pods
+
+    def _add_one(
+        self,
+        key: ContainerKey,
+        pod: PodContainer,
+        found: Jobs,
+        facts: Facts,
+        timelines: Timelines,
+        out: RowMessages,
+    ) -> Iterator[WorkloadEvent]:
+        columns = Columns({name: of_one_job(series) for name, series in found.items()}, CADVISOR, timelines)
+        line = columns.line
+        if line is None:
+            return
+        self.clamped += columns.clamped
+        workload = str(pod.workload(self._cluster or key[0] or "prometheus", facts.owners.get(key[:3])))
+        n = len(line)
+        sizes: dict[str, Column] = {name: [value] * n for name, value in facts.sizes.get(key, {}).items()}
+        kills = _inside(facts.ooms.get(key, ()), line)
+        ooms: dict[str, Column] = {"oom_kills": _counted(kills, line)} if facts.known else {}
+        out.add("cpu", (workload, pod.instance), line.time_ms, line.interval_ms, {**columns.signals, **sizes, **ooms})
+        for time_ms in kills:
+            yield WorkloadEvent("oom-killed", workload, pod.instance, pod.node, time_ms)
+
+
+def _labels(labels: Mapping[str, str]) -> _Labels:
+    pod = pod_of(labels)
+    machines = (machine_of(labels), machine_of({"instance": labels.get("instance", "")}))
+    return _Labels(labels.get("cluster", ""), labels.get("job", ""), pod, tuple(filter(None, machines)))
+
+
+def _instances(by_id: Mapping[PodContainer, Jobs]) -> Iterator[tuple[PodContainer, Jobs]]:
+    """The runs of one container, one after another in a pod. Series without ids (the kubelet's /metrics/resource) tell
+    the same once more and count only where no others are."""
+    told = {pod: found for pod, found in by_id.items() if pod.container_id} or by_id
+    for pod, found in told.items():
+        yield pod, dict(found)
+
+
+def _inside(kills: Sequence[int], line: Timeline) -> list[int]:
+    if not len(line):
+        return []
+    return [time for time in kills if line.time_ms[0] - line.interval_ms[0] < time <= line.time_ms[-1] + _AFTER_MS]
+
+
+def _counted(kills: Sequence[int], line: Timeline) -> Column:
+    """Kills in the row in which they fell; the last row takes those that were seen after it, as nothing of a killed
+    container is scraped any more."""
+    column: Column = [0.0] * len(line)
+    for time in kills:
+        row = next((i for i, until in enumerate(line.time_ms) if time <= until), len(line) - 1)
+        column[row] = (column[row] or 0.0) + 1
+    return column
+
+
+_AFTER_MS = 120_000

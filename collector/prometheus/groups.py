@@ -1,0 +1,138 @@
+"""Series gathered by who they are about, and their samples as columns on one timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain, pairwise
+from operator import itemgetter
+from typing import Generic, TypeVar
+
+from collector.names.foreign import Foreign
+from collector.prometheus.answer import Series
+from collector.prometheus.timeline import (
+    Column,
+    Span,
+    Timeline,
+    Times,
+    Values,
+    aligned,
+    fitted,
+    levels,
+    rates,
+    shares,
+    timeline,
+    total,
+)
+from models.signals import SIGNALS
+
+T = TypeVar("T")
+Samples = tuple[Times, Values]
+Found = Mapping[str, Sequence[Series]]
+"""Series of one entity by metric."""
+
+_HIGH = {(kind, signal.name): signal.high for kind, signals in SIGNALS.items() for signal in signals}
+
+
+class Timelines:
+    """Timelines of one span. Targets of one scrape share their times, so each is worked out once."""
+
+    def __init__(self, span: Span) -> None:
+        self.span = span
+        self._known: dict[Times, Timeline] = {}
+
+    def of(self, times: Times) -> Timeline:
+        if times not in self._known:
+            self._known[times] = timeline(times, self.span)
+        return self._known[times]
+
+
+class Columns:
+    """The signals of one entity in one span, all on the timeline of the first metric that has samples."""
+
+    def __init__(self, found: Found, table: Sequence[Foreign], timelines: Timelines) -> None:
+        self._found, self._timelines = found, timelines
+        self._line: Timeline | None = None
+        self.clamped = 0
+        self.signals: dict[str, Column] = {}
+        for foreign in table:
+            if foreign.signal not in self.signals and (column := self._column(foreign)):
+                column, clamped = fitted(foreign, column, _HIGH[foreign.kind, foreign.signal])
+                self.clamped += clamped
+                self.signals[foreign.signal] = column
+
+    @property
+    def line(self) -> Timeline | None:
+        """None: no metric has a sample."""
+        return self._line
+
+    def _column(self, foreign: Foreign) -> Column | None:
+        series = next((self._found[name] for name in foreign.names if name in self._found), ())
+        over = self._found.get(foreign.over, ())
+        if not series or (foreign.over and not over):
+            return None
+        if foreign.sums:
+            columns = [self._alone(foreign, one.points(), ((), ())) for one in series]
+            known = [column for column in columns if column]
+            return total(known) if known else None
+        return self._alone(foreign, merged(series), merged(over) if over else ((), ()))
+
+    def _alone(self, foreign: Foreign, samples: Samples, over: Samples) -> Column | None:
+        line = self._line or self._timelines.of(tuple(samples[0]))
+        if not len(line) or not samples[0]:
+            return None
+        self._line = line
+        values = on_line(samples, line, counter=foreign.use in ("rate", "periods"))
+        if foreign.use == "level":
+            return levels(values, line)
+        if foreign.use == "rate":
+            return rates(values, line)
+        others = on_line(over, line, counter=foreign.use == "periods")
+        if foreign.use == "periods":
+            return shares(values, others, line)
+        return [value - other for value, other in zip(values[line.first :], others[line.first :], strict=True)]
+
+
+def on_line(samples: Samples, line: Timeline, *, counter: bool) -> Values:
+    times, values = samples
+    return values if times == line.times else aligned(times, values, line, counter=counter)
+
+
+def merged(series: Sequence[Series]) -> Samples:
+    """Series of one thing that follow each other, as its scrape moved to another target, as one. Of those that
+    overlap, the one with most samples is taken."""
+    if len(series) == 1:
+        return series[0].points()
+    parts = sorted((one.points() for one in series), key=lambda part: part[0][:1])
+    parts = [part for part in parts if part[0]]
+    if all(before[0][-1] < after[0][0] for before, after in pairwise(parts)):
+        times, values = (tuple(chain.from_iterable(map(itemgetter(i), parts))) for i in (0, 1))
+        return times, values
+    return max(parts, key=lambda part: len(part[0]), default=((), ()))
+
+
+def of_one_job(series: Iterable[tuple[str, Series]]) -> list[Series]:
+    """Of series that several scrape jobs brought, those of one: the kubelet's, else the first by name."""
+    by_job: dict[str, list[Series]] = {}
+    for job, one in series:
+        by_job.setdefault(job, []).append(one)
+    return by_job[min(by_job, key=lambda job: ("kubelet" not in job, job))]
+
+
+class Meanings(Generic[T]):
+    """What labels mean, worked out once per distinct text of them: it repeats in every answer."""
+
+    def __init__(self, meaning_of: Callable[[dict[str, str]], T]) -> None:
+        self._meaning_of = meaning_of
+        self._known: dict[bytes, T] = {}
+
+    def of(self, series: Series) -> T:
+        key = bytes(series.metric)
+        if key not in self._known:
+            if len(self._known) >= _MOST_MEANINGS:
+                self._known.clear()
+            self._known[key] = self._meaning_of(series.labels())
+        return self._known[key]
+
+
+_MOST_MEANINGS = 200_000
+"""About 150 MB; over it, all are worked out again."""

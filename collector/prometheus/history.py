@@ -1,0 +1,233 @@
+"""The import: forward in time over all workloads, a span at a time, the next one being fetched while one is written.
+
+A profiler refuses rows over an hour older than a workload's newest, and a kill must neither lose nor repeat a row, so
+a span is complete, in the outbox and remembered before the next is begun.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from collector.outbox import Addressed, Outbox
+from collector.prometheus import queries
+from collector.prometheus.answer import Series
+from collector.prometheus.containers import ContainerRows
+from collector.prometheus.facts import Facts, container_key, container_sizes, oom_times, pod_owners
+from collector.prometheus.gpus import GpuRows
+from collector.prometheus.groups import Timelines
+from collector.prometheus.machines import Machines
+from collector.prometheus.queries import Wanted
+from collector.prometheus.rows import RowMessages
+from collector.prometheus.settings import ImportSettings
+from collector.prometheus.timeline import Span
+from collector.publisher import Flush, messages
+from collector.source import Stop
+from models.metrics import Meter
+
+_LOGGER = logging.getLogger(__name__)
+
+STATE = "import-prometheus"
+SOURCE = "prometheus"
+_FIRST_SPAN_S = 900.0
+_SHORTEST_SPAN_S = 300.0
+_SERIES_PER_QUERY = 50_000
+_FULL_SHARE = 0.5
+"""The import waits while the outbox is this full: as fast as the log takes it, and nothing is dropped."""
+_WAIT_S = 0.05
+_NAMES_AGAIN_S = 3600.0
+"""`follow` asks this often which metrics there are."""
+
+Progress = Callable[[int, int, int], None]
+"""Told after each span: milliseconds of history done and to do, rows so far."""
+
+
+class Server(Protocol):
+    """What the import asks of `collector.prometheus.client`."""
+
+    def names(self, start_s: float, end_s: float) -> Sequence[str]: ...
+
+    def range(self, selector: str, start_s: float, end_s: float, step_s: float = 0.0) -> Sequence[Series]: ...
+
+    def instant(self, query: str, time_s: float) -> Sequence[Series]: ...
+
+
+class Position(msgspec.Struct):
+    """How far an import is. what: server and matchers; since_ms: where it began; next_ms: where it goes on."""
+
+    what: str
+    since_ms: int
+    next_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A span of time and the answers that are on their way."""
+
+    start_s: float
+    end_s: float
+    samples: Mapping[Wanted, Future[Sequence[Series]]]
+    sizes: Mapping[str, Future[Sequence[Series]]]
+    owners: Mapping[str, Future[Sequence[Series]]]
+    ooms: Future[tuple[Sequence[Series], Sequence[Series]]] | None
+
+
+class History:
+    """One import into one outbox. Used by one thread; asks from several."""
+
+    def __init__(
+        self,
+        server: Server,
+        settings: ImportSettings,
+        outbox: Outbox,
+        partitions: int,
+        outbox_max_bytes: int,
+        meter: Meter,
+        position: Position,
+        progress: Progress = lambda done_ms, total_ms, rows: None,
+    ) -> None:
+        self._server, self._settings, self._meter, self._progress = server, settings, meter, progress
+        self._outbox, self._partitions, self._room = outbox, partitions, round(outbox_max_bytes * _FULL_SHARE)
+        self._containers = ContainerRows(settings.cluster)
+        self._gpus = GpuRows(settings.cluster)
+        self._machines = Machines(settings.cluster)
+        self._span_s = _FIRST_SPAN_S
+        self._names: frozenset[str] = frozenset()
+        self._wanted: Sequence[Wanted] = ()
+        self.position = position
+        """How far it is; what is before is in the outbox or the log."""
+        self.rows = 0
+
+    def run(self, until_ms: int, stop: Stop) -> None:
+        """Import (position.next_ms, until_ms], or as far as it comes until stopped.
+
+        Raises SourceError when the server refuses, OutboxError; what was done is remembered."""
+        if self.position.next_ms >= until_ms:
+            return
+        self._look(self.position.next_ms / 1000, until_ms / 1000)
+        pool = ThreadPoolExecutor(self._settings.workers, thread_name_prefix="import")
+        try:
+            asked: _Asked | None = None
+            while self.position.next_ms < until_ms and self._may_go_on(stop):
+                asked = asked or self._ask(pool, self.position.next_ms / 1000, until_ms / 1000)
+                more = asked.end_s * 1000 < until_ms
+                following = self._ask(pool, asked.end_s, until_ms / 1000) if more else None
+                self._take(asked)
+                asked = following
+                since_ms = self.position.since_ms
+                self._progress(self.position.next_ms - since_ms, until_ms - since_ms, self.rows)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _look(self, start_s: float, end_s: float) -> None:
+        """Learn which metrics there are, and split them when there are very many series."""
+        self._names = frozenset(self._server.names(start_s, end_s))
+        self._wanted = queries.wanted(self._names, self._settings)
+        containers = next((one for one in self._wanted if one.system == "cadvisor"), None)
+        if containers is not None:
+            counted = self._server.instant(f"count by (namespace) ({containers.selector})", end_s)
+            by_namespace = {one.labels().get("namespace", ""): one.number() for one in counted}
+            shards = queries.shards_of(by_namespace, _SERIES_PER_QUERY)
+            self._wanted = queries.wanted(self._names, self._settings, shards)
+        _LOGGER.info("%d metrics are known there, %d queries take a span", len(self._names), len(self._wanted))
+
+    def _may_go_on(self, stop: Stop) -> bool:
+        while not stop.is_set():
+            if self._outbox.size_bytes <= self._room:
+                return True
+            stop.wait(_WAIT_S)
+        return False
+
+    def _ask(self, pool: ThreadPoolExecutor, start_s: float, limit_s: float) -> _Asked:
+        """Send off what a span needs. Sizes and owners are of the whole span: the newest in it counts."""
+        end_s = min(start_s + self._span_s, limit_s)
+        span_s, match, server, there = end_s - start_s, self._settings.match, self._server, self._names
+        samples = {one: pool.submit(self._samples, one, start_s, end_s) for one in self._wanted}
+        sizes = {
+            name: pool.submit(server.instant, queries.size_query(name, span_s, match), end_s)
+            for name in (*queries.SIZES, *queries.OLD_SIZES)
+            if name in there
+        }
+        owners = {
+            name: pool.submit(server.instant, queries.owner_query(name, span_s, match), end_s)
+            for name in queries.OWNERS
+            if name in there
+        }
+        ooms = pool.submit(self._ooms, start_s, end_s) if queries.OOM_REASON in there else None
+        return _Asked(start_s, end_s, samples, sizes, owners, ooms)
+
+    def _samples(self, wanted: Wanted, start_s: float, end_s: float) -> Sequence[Series]:
+        step_s = self._settings.step_s
+        selector = wanted.over_steps(step_s) if step_s else wanted.selector
+        return self._server.range(selector, start_s - self._lead_s, end_s, step_s)
+
+    def _ooms(self, start_s: float, end_s: float) -> tuple[Sequence[Series], Sequence[Series]]:
+        """Series of containers that were OOM-killed, and of their restarts. The second question is small."""
+        match = self._settings.match
+        reasons = self._server.range(queries.oom_selector(match), start_s - self._lead_s, end_s)
+        keys = (container_key(series.labels()) for series in reasons)
+        pods = {key[2] for key in keys if key is not None}
+        if not pods or queries.RESTARTS not in self._names:
+            return reasons, ()
+        return reasons, self._server.range(queries.restarts_selector(pods, match), start_s - self._lead_s, end_s)
+
+    @property
+    def _lead_s(self) -> float:
+        """How much before a span is read with it, so that its first rows have a baseline."""
+        return min(self._settings.max_gap_s, max(300.0, 2 * self._settings.step_s))
+
+    def _take(self, asked: _Asked) -> None:
+        """Answers of a span into the outbox, with the position after it."""
+        answers: dict[str, list[Series]] = {}
+        for wanted, future in asked.samples.items():
+            answers.setdefault(wanted.metric, []).extend(future.result())
+        facts = self._facts(asked)
+        out = self._rows(answers, facts, asked)
+        position = Position(self.position.what, self.position.since_ms, round(asked.end_s * 1000))
+        self._outbox.put(out, {STATE: msgspec.json.encode(position)})
+        self.position = position
+        self._adapt(max((_bytes(future.result()) for future in asked.samples.values()), default=0))
+
+    def _facts(self, asked: _Asked) -> Facts:
+        reasons, restarts = asked.ooms.result() if asked.ooms else ((), ())
+        return Facts(
+            pod_owners({name: future.result() for name, future in asked.owners.items()}),
+            container_sizes({name: future.result() for name, future in asked.sizes.items()}),
+            oom_times(reasons, restarts, asked.start_s),
+            known=asked.ooms is not None,
+        )
+
+    def _rows(self, answers: Mapping[str, Sequence[Series]], facts: Facts, asked: _Asked) -> list[Addressed]:
+        out = RowMessages(self._outbox.producer, self._partitions)
+        timelines = Timelines(Span(asked.start_s, asked.end_s, self._settings.max_gap_s))
+        by_system = {
+            system: dict(_of(system, self._wanted, answers)) for system in ("cadvisor", "dcgm", "node-exporter")
+        }
+        events = self._containers.add(by_system["cadvisor"], facts, timelines, out)
+        self._gpus.add(by_system["dcgm"], facts, timelines, out)
+        self._machines.add(by_system["node-exporter"], self._containers.machines, timelines, out)
+        self.rows += out.rows
+        self._meter.count("sizewise_collector_rows_total", out.rows, source=SOURCE)
+        flush = Flush(round(asked.end_s * 1000), (), events, ())
+        return [*out.take(), *messages(flush, self._outbox.producer, self._partitions)]
+
+    def _adapt(self, answer_bytes: int) -> None:
+        """The next span as long as makes the largest answer what it should be; at most four times this one."""
+        factor = min(self._settings.answer_bytes / max(answer_bytes, 1), 4.0)
+        self._span_s = min(max(self._span_s * factor, _SHORTEST_SPAN_S), self._settings.max_span_s)
+
+
+def _of(
+    system: str, wanted: Sequence[Wanted], answers: Mapping[str, Sequence[Series]]
+) -> Iterator[tuple[str, Sequence[Series]]]:
+    names = {one.metric for one in wanted if one.system == system}
+    return ((name, series) for name, series in answers.items() if name in names)
+
+
+def _bytes(series: Sequence[Series]) -> int:
+    return sum(memoryview(one.values).nbytes for one in series)

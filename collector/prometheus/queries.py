@@ -1,0 +1,107 @@
+"""Which queries a span of time takes: one per metric that is there and shard of namespaces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from collector.names.foreign import Foreign, System
+from collector.names.table import CADVISOR, DCGM, NODE_EXPORTER
+from collector.prometheus.settings import ImportSettings
+
+OWNERS = ("kube_pod_owner", "kube_replicaset_owner", "kube_job_owner")
+SIZES = ("kube_pod_container_resource_requests", "kube_pod_container_resource_limits")
+OLD_SIZES = tuple(f"{name}_{resource}" for name in SIZES for resource in ("cpu_cores", "memory_bytes"))
+OOM_REASON = "kube_pod_container_status_last_terminated_reason"
+RESTARTS = "kube_pod_container_status_restarts_total"
+_TABLES: tuple[tuple[Foreign, ...], ...] = (CADVISOR, DCGM, NODE_EXPORTER)
+_NO_SANDBOX = 'container!="POD",container_name!="POD"'
+_WHERE = ("namespace", "exported_namespace", "pod", "exported_pod", "cluster")
+_BY = {
+    "kube_pod_owner": ("owner_kind", "owner_name", *_WHERE),
+    "kube_replicaset_owner": ("owner_kind", "owner_name", "replicaset", *_WHERE),
+    "kube_job_owner": ("owner_kind", "owner_name", "job_name", "exported_job", *_WHERE),
+}
+_BY_SIZE = ("container", "exported_container", "resource", *_WHERE)
+_BY_MACHINE = ("instance", "node", "nodename", "exported_node", "cluster", "mode")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Samples of one metric. `level`: the highest of a step counts, where samples are thinned out."""
+
+    metric: str
+    system: System
+    selector: str
+    level: bool
+
+    def over_steps(self, step_s: float) -> str:
+        """The expression of which every `step_s` a value is read."""
+        return f"max_over_time({self.selector}[{round(step_s * 1000)}ms])" if self.level else self.selector
+
+
+def wanted(names: Iterable[str], settings: ImportSettings, shards: Sequence[str] = ("",)) -> list[Wanted]:
+    """The samples to ask for, of the metrics among `names`, the ones that most hangs on first."""
+    there, found = set(names), dict[str, Wanted]()
+    for foreign in (foreign for table in _TABLES for foreign in table):
+        for name in (*foreign.names, foreign.over):
+            if name in there:
+                for shard in shards if foreign.system == "cadvisor" else ("",):
+                    selector = _selector(name, foreign, settings.match, shard)
+                    found.setdefault(selector, Wanted(name, foreign.system, selector, foreign.use in ("level", "rest")))
+    return list(found.values())
+
+
+def size_query(name: str, span_s: float, match: str) -> str:
+    """The newest request or limit of each container within the span before an instant."""
+    return f"max by ({','.join(_BY_SIZE)}) (last_over_time({_braced(name, match)}[{round(span_s)}s]))"
+
+
+def owner_query(name: str, span_s: float, match: str) -> str:
+    return f"max by ({','.join(_BY[name])}) (last_over_time({_braced(name, match)}[{round(span_s)}s]))"
+
+
+def oom_selector(match: str) -> str:
+    """Series of containers that ended last by an OOM kill; there are few."""
+    return _braced(OOM_REASON, 'reason="OOMKilled"', match)
+
+
+def restarts_selector(pods: Iterable[str], match: str) -> str:
+    names = "|".join(sorted(pods))  # names of pods hold no character that means something in a regular expression but .
+    return _braced(RESTARTS, f'pod=~"{names}"', match)
+
+
+def machines_query(name: str, span_s: float, match: str) -> str:
+    """The newest value per machine."""
+    return f"max by ({','.join(_BY_MACHINE)}) (last_over_time({_braced(name, match)}[{round(span_s)}s]))"
+
+
+def shards_of(series: dict[str, float], at_most: float) -> list[str]:
+    """Matchers that split the series (their number by namespace) into parts of about `at_most` each; the last one has
+    whatever namespace is not in another, so that a new one is never missed."""
+    parts: list[list[str]] = []
+    room = 0.0
+    for namespace, count in sorted(series.items()):
+        if not parts or count > room:
+            parts.append([])
+            room = at_most
+        parts[-1].append(namespace)
+        room -= count
+    if len(parts) < 2:
+        return [""]
+    named = [f'namespace=~"{"|".join(part)}"' for part in parts[:-1]]
+    others = "|".join(namespace for part in parts[:-1] for namespace in part)
+    return [*named, f'namespace!~"{others}"']
+
+
+def _selector(name: str, foreign: Foreign, match: str, shard: str) -> str:
+    return _braced(name, ",".join(_only(foreign)), _NO_SANDBOX if foreign.of == "container" else "", shard, match)
+
+
+def _only(foreign: Foreign) -> Iterator[str]:
+    for label, values in foreign.only.items():
+        yield f'{label}=~"{"|".join(values)}"'
+
+
+def _braced(name: str, *matchers: str) -> str:
+    return f"{name}{{{','.join(matcher for matcher in matchers if matcher)}}}"

@@ -1,0 +1,78 @@
+"""What to import, and how hard to ask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """How to reach the server."""
+
+    url: str
+    """Base of the API, without /api/v1: for Mimir it ends with /prometheus, for a VictoriaMetrics cluster with
+    /select/0/prometheus."""
+
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Sent with each request, such as X-Scope-OrgID."""
+
+    token: str = field(default="", repr=False)
+    """Bearer token; empty: none is sent."""
+
+    ca_file: str = ""
+    """PEM file of the authority that signed the server's certificate; empty: the system's authorities."""
+
+    certificate_file: str = ""
+    """PEM file of the certificate and key that this client shows; empty: it shows none."""
+
+    verify: bool = True
+    """Whether the server's certificate is checked."""
+
+    timeout_s: float = 120.0
+    """Longest wait for one answer; the same limit that Prometheus has for a query."""
+
+    retries: int = 6
+    """Further tries after 429, 5xx or a broken connection. The wait before each doubles from 0.5 s: 30 s in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportSettings:
+    """What to read."""
+
+    cluster: str = ""
+    """Name of the cluster in workload ids. Empty: the series' label `cluster`, else `prometheus`."""
+
+    match: str = ""
+    """Label matchers added to every selector, such as `namespace=~"shop|web"`."""
+
+    step_s: float = 0.0
+    """Distance of the samples to read. 0: every sample there is. Wider, counters still lose no growth and levels are
+    the highest of their step, but peaks of rates are means over it."""
+
+    max_gap_s: float = 600.0
+    """A counter that was silent for longer starts anew: its growth is not spread over the gap."""
+
+    answer_bytes: int = 8 << 20
+    """Bytes of points that one answer should hold, 260,000 of them. More is hardly faster, and takes memory on both
+    sides."""
+
+    max_span_s: float = 21_600.0
+    """Longest span of one query, however few series there are: what a kill repeats, and what the server holds."""
+
+    workers: int = 3
+    """Queries at once. Two keep a server busy while we work on an answer; each more costs it memory."""
+
+    lag_s: float = 60.0
+    """How far behind now `follow` stays: samples that come later than this are not seen."""
+
+    follow_interval_s: float = 15.0
+    """How often `follow` asks."""
+
+    def __post_init__(self) -> None:
+        if self.step_s < 0:
+            raise ValueError(f"step_s is {self.step_s}; it must not be below 0")
+        if self.workers < 1:
+            raise ValueError(f"workers is {self.workers}; it must be at least 1")
+        if self.answer_bytes < 1 << 16:
+            raise ValueError(f"answer_bytes is {self.answer_bytes}; it must be at least 65536")

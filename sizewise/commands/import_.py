@@ -1,0 +1,172 @@
+"""`sizewise import`: history that other systems hold."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from collector.outbox import OutboxError
+from collector.prometheus.history import Progress as Tell
+from collector.prometheus.run import Imported, import_history
+from collector.prometheus.settings import ImportSettings, ServerSettings
+from collector.source import SourceError
+from sizewise.exits import INTERRUPTED, NO_DATA, UNAVAILABLE, Exit
+from sizewise.options import role_options, setting, with_settings
+from sizewise.process import LazyLog, start_role
+from sizewise.settings import Settings
+
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+class Duration(click.ParamType[float]):
+    """As Prometheus writes it: 90s, 15m, 12h, 14d, 2w, or 1d12h."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Seconds."""
+        text = str(value)
+        parts = re.findall(r"(\d+(?:\.\d+)?)([smhdw])", text)
+        if not parts or "".join(number + unit for number, unit in parts) != text:
+            self.fail(f"{text!r} is no duration such as 15m, 12h, 14d or 1d12h", param, ctx)
+        return sum(float(number) * _UNITS_S[unit] for number, unit in parts)
+
+
+class Header(click.ParamType[tuple[str, str]]):
+    name = "header"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        name, equals, text = str(value).partition("=")
+        if not equals or not name.strip():
+            self.fail(f"{value!r} is no header such as X-Scope-OrgID=team-a", param, ctx)
+        return name.strip(), text.strip()
+
+
+@click.group("import")
+def command() -> None:
+    """Bring history from other systems, for recommendations on the first day."""
+
+
+@command.command("prometheus")
+@click.option("--url", required=True, metavar="URL", help="Base of the server's API, without /api/v1.")
+@click.option("--since", type=Duration(), default="14d", show_default=True, metavar="DURATION", help="How far back.")
+@click.option("--step", type=Duration(), metavar="DURATION", help="Read a sample per step instead of every one.")
+@click.option("--match", default="", metavar="MATCHERS", help='Only series with these labels: namespace=~"shop|web".')
+@click.option("--follow", is_flag=True, help="Go on with what is new, until Ctrl-C.")
+@click.option("--lag", type=Duration(), default="60s", show_default=True, metavar="DURATION",
+              help="How far behind now --follow stays, so that late samples are seen.")  # fmt: skip
+@click.option("--workers", type=click.IntRange(1, 32), default=3, show_default=True, help="Queries at once.")
+@click.option("--token-file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="File with a bearer token.")  # fmt: skip
+@click.option("--header", "headers", type=Header(), multiple=True, metavar="NAME=VALUE",
+              help="Send this header, such as X-Scope-OrgID=team-a; may be repeated.")  # fmt: skip
+@click.option("--ca-file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="PEM file of the authority that signed the server's certificate.")  # fmt: skip
+@click.option("--certificate-file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="PEM file of a client certificate and its key.")  # fmt: skip
+@click.option("--insecure-skip-verify", is_flag=True, help="Do not check the server's certificate.")
+@setting("--cluster", "collector.cluster", "Name of the cluster; else the series' label `cluster`.", metavar="NAME")
+@role_options
+@with_settings("log", "collector", "process", defaults={"process.log_level": "warning"})
+def prometheus(
+    settings: Settings,
+    url: str,
+    since: float,
+    step: float | None,
+    match: str,
+    follow: bool,
+    lag: float,
+    workers: int,
+    token_file: Path | None,
+    headers: tuple[tuple[str, str], ...],
+    ca_file: Path | None,
+    certificate_file: Path | None,
+    insecure_skip_verify: bool,
+) -> None:
+    """Read what Prometheus, Thanos, Mimir or VictoriaMetrics know of the last days.
+
+    Reads cAdvisor (usage), kube-state-metrics (owners, requests, limits, OOM kills), dcgm-exporter (GPUs) and
+    node-exporter (machines whose containers nobody measures), every sample with its own time. A profiler that runs
+    (`sizewise up` or `sizewise profile`) takes it in; then `sizewise report` recommends.
+
+    Ended anywhere and started again, it goes on where it was; nothing is lost or doubled. Started again later, it
+    brings what is new. A profile refuses rows over an hour older than its newest: import before collecting.
+
+    \b
+    Examples:
+      sizewise import prometheus --url http://prometheus:9090
+      sizewise import prometheus --url https://thanos.example --since 30d --token-file token --ca-file ca.pem
+      sizewise import prometheus --url http://mimir:8080/prometheus --header X-Scope-OrgID=team-a
+      sizewise import prometheus --url http://prometheus:9090 --match 'namespace="shop"' --follow
+    """
+    server = ServerSettings(
+        url=url,
+        headers=dict(headers),
+        token=_token(token_file),
+        ca_file=str(ca_file or ""),
+        certificate_file=str(certificate_file or ""),
+        verify=not insecure_skip_verify,
+    )
+    own = settings["collector"]
+    wanted = ImportSettings(
+        cluster=own.cluster,
+        match=match.strip().strip("{}"),
+        step_s=step or 0.0,
+        max_gap_s=own.max_gap_s,
+        workers=workers,
+        lag_s=lag,
+    )
+    meter, stop = start_role(settings)
+    tag = hashlib.sha256(f"{url} {wanted.match}".encode()).hexdigest()[:12]
+    outbox = Path(own.outbox).with_name(f"import-{tag}.db")  # a collector on this machine has the usual one
+    since_ms = round((time.time() - since) * 1000)
+    with LazyLog(settings["log"]) as log, _bar() as tell:
+        collector = replace(own, outbox=str(outbox))
+        try:
+            done = import_history(server, wanted, since_ms, log, collector, meter, stop, follow=follow, progress=tell)
+        except SourceError as error:
+            raise Exit(str(error), UNAVAILABLE) from error
+        except OutboxError as error:
+            raise Exit(str(error)) from error
+    _say(done, follow)
+
+
+def _token(file: Path | None) -> str:
+    if file is None:
+        return ""
+    try:
+        return file.read_text().strip()
+    except OSError as error:
+        raise Exit(f"cannot read the token file {file}: {error.strerror}; name another with --token-file") from error
+
+
+@contextmanager
+def _bar() -> Iterator[Tell]:
+    """A progress bar where somebody looks, else nothing."""
+    out = Console(stderr=True)
+    if not out.is_terminal:
+        yield lambda done_ms, total_ms, rows: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=out) as bar:
+        task = bar.add_task("Importing", total=None)
+        yield lambda done_ms, total_ms, rows: bar.update(
+            task, completed=done_ms, total=total_ms, description=f"Imported up to {rows:,} rows"
+        )
+
+
+def _say(done: Imported, follow: bool) -> None:
+    if not done.complete and not follow:
+        raise Exit("stopped before the end; the same command goes on from here", INTERRUPTED)
+    if not done.rows and not follow:
+        raise Exit("nothing new was found there; is --match right, and does it hold container_... metrics?", NO_DATA)
+    click.echo(f"{done.rows:,} rows are in the log.", err=True)
