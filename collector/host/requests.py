@@ -1,7 +1,7 @@
 """Requests of Kubernetes containers, computed back from what the kubelet and the runtime wrote into the kernel.
 
 Sources: kubelet `MilliCPUToShares` (shares = milli * 1024 / 1000, at least 2); cgroup v2 weights by KEP-2254
-(linear: weight = 1 + (shares - 2) * 9999 / 262142) and, since runc 1.4 and crun 1.23, the quadratic
+(linear: weight = 1 + (shares - 2) * 9999 / 262142) and, since runc 1.3.2 and crun 1.23, the quadratic
 log10(weight) = l * (l + 125) / 612 - 7 / 34 with l = log2(shares); kubelet `GetContainerOOMScoreAdjust`
 (burstable: 1000 - 1000 * request / capacity, kept within 3 to 999).
 """

@@ -83,6 +83,26 @@ def test_a_row_is_growth_over_its_span(node: RecordedMachine) -> None:
     }
 
 
+def test_dear_counters_are_means_over_five_reads(node: RecordedMachine) -> None:
+    """10 MB read in second 3: seen at the next of every fifth read as 2 MB/s over five seconds, and shown for five
+    rows, so that what the rows add up to is what was read. CPU time is looked at every time."""
+    source = node.source()
+    source.read(START)
+    source.read(later(1000))
+    shown = []
+    for second in range(2, 16):
+        if second == 3:
+            node.change(f"{POSTGRES}/io.stat", "259:0 rbytes=1000000", "259:0 rbytes=11000000")
+            node.change(f"{POSTGRES}/cpu.stat", "usage_usec 390000000", "usage_usec 390400000")
+        row = rows(source.read(later(second * 1000)))[POSTGRES_ID]
+        shown.append(row["disk_read_bytes_per_s"])
+        assert row["cpu_cores"] == (0.4 if second == 3 else 0.0)
+    rate = max(shown, key=float)  # type: ignore[arg-type]  # the first turn may come sooner than five reads
+    assert rate in [10e6 / span for span in (2, 3, 4, 5)]
+    assert shown.count(rate) == 5
+    assert shown.count(0.0) == len(shown) - 5
+
+
 def test_requests_of_a_burstable_pod_come_back_from_the_kernel(node: RecordedMachine) -> None:
     """Asked: api 500m and 1 GiB, envoy 100m and 128 MiB. A linear weight is right to 13m, memory to 16 MiB / 2."""
     source = node.source()

@@ -130,7 +130,7 @@ def test_what_waits_is_counted_right_when_it_is_confirmed_at_once(tmp_path: Path
     """The sender confirms a message before the `put` that brought it has returned: nothing waits then. A count that
     stays too high keeps a replay waiting for ever, and makes an outbox drop what would fit."""
     with open_outbox(tmp_path) as outbox:
-        outbox._lock = Handing(lambda: outbox.confirm(1))
+        outbox._lock = Handing(lambda: outbox.confirm(1))  # type: ignore[assignment]
         outbox.put(some(b"x"))
         assert (len(outbox), outbox.size_bytes) == (0, 0)
 
