@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-EventKind = Literal["started", "ended", "oom-killed", "throttled", "evicted", "requests-changed", "outcome"]
+EventKind = Literal[
+    "started", "ended", "oom-killed", "throttled", "evicted", "requests-changed", "outcome", "gpu-error"
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from models.hardware.discovery import DiscoveredProfile
+
 
 @dataclass(frozen=True, slots=True)
 class Disk:
@@ -35,9 +37,11 @@ class GpuLink:
 
 @dataclass(frozen=True, slots=True)
 class MigInstance:
+    """`start`: its first memory slice; None where only root is told and the collector is not."""
+
     uuid: str
     profile: str
-    start: int
+    start: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,10 @@ class Gpu:
     mig_enabled: bool = False
     mig: tuple[MigInstance, ...] = ()
     links: tuple[GpuLink, ...] = ()
+    pci_device_id: str = ""
+    """Four hexadecimal digits, `20B5`; with it models.hardware knows the board exactly."""
+    mig_profiles: tuple[DiscoveredProfile, ...] = ()
+    """What this board and driver can cut the GPU into, as NVML reports it; it wins over the table in models.hardware."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The signals of a telemetry row: one declarative table each for CPU rows and GPU rows.
 
 Everything that handles telemetry (codec, profiler, report, docs) reads these tables, so a signal is declared once.
-Units are base units: cores, bytes, bytes per second, ratio 0-1, watts, hertz, counts. A value that a source cannot
+Units are base units: cores, bytes, bytes per second, ratio 0-1, watts, joules, hertz, counts. A value that a source cannot
 give is null with a reason in the node's coverage, never 0.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Unit = Literal["cores", "bytes", "bytes/s", "ratio", "watts", "hertz", "count"]
+Unit = Literal["cores", "bytes", "bytes/s", "ratio", "watts", "joules", "hertz", "count"]
 RowKind = Literal["cpu", "gpu"]
 
 
@@ -75,6 +75,10 @@ GPU_SIGNALS: tuple[Signal, ...] = (
     Signal("power_limit_watts", "watts", 20000, "enforced power limit"),
     Signal("sm_clock_hertz", "hertz", 1e10, "SM clock"),
     Signal("memory_clock_hertz", "hertz", 1e11, "memory clock"),
+    Signal("energy_joules", "joules", 1e8, "energy that the board used since the row before"),
+    Signal("power_throttled_ratio", "ratio", 1, "share of time in which the power limit held clocks down"),
+    Signal("thermal_throttled_ratio", "ratio", 1, "share of time in which heat held clocks down"),
+    Signal("gpu_sharers", "count", 1e4, "workloads on the GPU or MIG instance at once; above 1 they take turns"),
 )
 
 SIGNALS: dict[RowKind, tuple[Signal, ...]] = {"cpu": CPU_SIGNALS, "gpu": GPU_SIGNALS}

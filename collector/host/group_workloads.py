@@ -82,6 +82,15 @@ class GroupWorkloads:
         self._first = False
         return events
 
+    def holder(self, pid: int) -> tuple[str, str] | None:
+        """Workload and instance that count a process now; None when it is not counted here."""
+        group = self._groups.group_of(pid)
+        if not group:
+            return None
+        ledger = self._ledgers.get(group)
+        reported = (ledger and ledger.reported) or self._named(OTHER)
+        return reported.workload, reported.named.instance
+
     def reported(self) -> list[str]:
         """Groups that have a workload of their own."""
         return [name for name, ledger in self._ledgers.items() if ledger.reported is not None and name != OTHER]
@@ -103,10 +112,10 @@ class GroupWorkloads:
     def _place(self, process: Process) -> str:
         """The group of a process; "" when a cgroup counts it. v1 names units in a hierarchy of its own."""
         lines = (process.file("cgroup") or b"").split(b"\n")
-        path = _path_in(lines, self._hierarchy)
+        path = path_in(lines, self._hierarchy)
         if path and self._covered(path):
             return ""
-        unit = recognise(_path_in(lines, b":name=systemd:") or path)
+        unit = recognise(path_in(lines, b":name=systemd:") or path)
         if isinstance(unit, Unit):
             return f"{'user-unit' if unit.user else 'unit'}/{unit.name}"
         return f"command/{command_name(split_arguments(process.file('cmdline') or b''), process.stat.comm)}"
@@ -183,7 +192,7 @@ class GroupWorkloads:
         return WorkloadEvent(kind, reported.workload, reported.named.instance, self._node, now.wall_ms)
 
 
-def _path_in(lines: list[bytes], hierarchy: bytes) -> str:
+def path_in(lines: list[bytes], hierarchy: bytes) -> str:
     """The path of the line `id:controllers:path` that names a hierarchy; a path may hold colons. "" without one."""
     for line in lines:
         words = line.split(b":", 2)

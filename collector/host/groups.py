@@ -79,6 +79,11 @@ class ProcessGroups:
         self._up_ticks = round(uptime_s * TICKS_PER_S)
         self._remembered = {}
 
+    def group_of(self, pid: int) -> str:
+        """Where a process is counted; "" when not here, or not yet."""
+        process = self._processes.get(pid)
+        return process.group if process else ""
+
     def forget(self, groups: Iterable[str]) -> None:
         """Drop groups that have no process."""
         for name in groups:

@@ -31,6 +31,7 @@ class Named:
     """Who a found workload is.
 
     certain: False when the node did not give the name and ids stand in for it
+    pod:     name of the pod, where there is one
     skip:    it does no work of its own (a pod's sandbox)
     cpu_request, memory_request: what a scheduler says in the environment, cores and bytes
     """
@@ -41,6 +42,7 @@ class Named:
     skip: bool = False
     cpu_request: float | None = None
     memory_request: int | None = None
+    pod: str = ""
 
 
 class Namer:
@@ -78,7 +80,7 @@ class Namer:
             return Named(name, instance, certain=False)
         owner = owner_by_labels(pod.pod, dict(pod.labels)) or owner_of(pod.pod, self._node)
         name = WorkloadName(self._cluster, pod.namespace, owner.kind, owner.name, pod.container)
-        return Named(name, instance, skip=pod.sandbox)
+        return Named(name, instance, skip=pod.sandbox, pod=pod.pod)
 
     def _job(self, found: SlurmStep, pids: Sequence[int]) -> Named:
         known = slurm_environment(self._proc, pids)

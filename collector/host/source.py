@@ -13,6 +13,7 @@ from collector.host.layout import detect
 from collector.host.machine import look
 from collector.host.naming import Namer
 from collector.host.rows import Rows
+from collector.host.whose import Whose
 from collector.host.workloads import Baseline, CgroupWorkloads
 from collector.settings import CollectorSettings
 from collector.source import Moment, Reading, SourceError
@@ -55,6 +56,7 @@ class HostSource:
         self._cgroups = CgroupWorkloads(self._layout, namer, self._files, host.proc, interval_ms, self._machine.stacked)
         hierarchy = b"0::" if self._layout.unified else b"cpuacct"
         self._groups = GroupWorkloads(namer, self._files, host, self._cgroups.__contains__, hierarchy)
+        self.whose = Whose(host.proc, hierarchy, self._cgroups, self._groups)
         self._seen = Seen()
         self._newest_ms = 0
         self._next_look_ms = self._next_node_ms = 0

@@ -112,12 +112,16 @@ class CgroupWorkloads:
         return len(self._tracked)
 
     def __contains__(self, path: str) -> bool:
-        """Whether a process in this cgroup is counted here: the cgroup or one above it is a workload."""
+        """Whether a process in this cgroup is counted here."""
+        return self.holder(path) is not None
+
+    def holder(self, path: str) -> Tracked | None:
+        """Who counts a process in this cgroup: the cgroup itself, or one above it."""
         while path and path != "/":
-            if path in self._tracked:
-                return True
+            if tracked := self._tracked.get(path):
+                return tracked
             path = path.rpartition("/")[0]
-        return False
+        return None
 
     def read(self, now: Moment, node: str, rows: Rows, memory_bytes: int, cores: float) -> list[WorkloadEvent]:
         """Add a row for every instance that was read before; returns what started, ended or was OOM-killed."""
