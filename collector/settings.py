@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from collector.dcgm.settings import DcgmSettings
+
 
 @dataclass(frozen=True, slots=True)
 class HostSettings:
@@ -79,6 +81,7 @@ class CollectorSettings:
     """A span longer than this is not described by one row: after it, counters start anew."""
 
     host: HostSettings = field(default_factory=HostSettings)
+    dcgm: DcgmSettings = field(default_factory=DcgmSettings)
 
     def __post_init__(self) -> None:
         if self.interval_s < 0.1:

@@ -51,6 +51,12 @@ METRICS: tuple[MetricSpec, ...] = (
     MetricSpec("sizewise_collector_rows_total", "counter", "Telemetry rows read", ("source",)),
     MetricSpec("sizewise_collector_source_errors_total", "counter", "Reads of a source that failed", ("source",)),
     MetricSpec("sizewise_collector_read_seconds", "histogram", "Time of one read of a source", ("source",), _SECONDS),
+    MetricSpec(
+        "sizewise_collector_clamped_values_total",
+        "counter",
+        "Values over the range of their signal: ratios were set to 1, others left out",
+        ("source",),
+    ),
     MetricSpec("sizewise_collector_workloads", "gauge", "Workloads seen in the newest read", ("source",)),
     MetricSpec(
         "sizewise_collector_signal_seen", "gauge", "1 when a source can see a signal, 0 when not", ("source", "signal")
