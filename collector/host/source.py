@@ -13,8 +13,9 @@ from collector.host.layout import detect
 from collector.host.machine import look
 from collector.host.naming import Namer
 from collector.host.rows import Rows
+from collector.host.tracked import Baseline
 from collector.host.whose import Whose
-from collector.host.workloads import Baseline, CgroupWorkloads
+from collector.host.workloads import CgroupWorkloads
 from collector.settings import CollectorSettings
 from collector.source import Moment, Reading, SourceError
 from models.inventory import Node

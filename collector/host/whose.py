@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from collector.host.files import read_if_there
 from collector.host.group_workloads import GroupWorkloads, path_in
-from collector.host.workloads import CgroupWorkloads, Tracked
+from collector.host.tracked import Tracked
+from collector.host.workloads import CgroupWorkloads
 
 
 class Instance(NamedTuple):

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass, field
 
-import msgspec
-
-from collector.host import requests
-from collector.host.cgroup import Cgroup, Counters, DearCounters, LimitMemo, Limits, open_cgroup
-from collector.host.files import KeptFiles, read_if_there
+from collector.host.cgroup import Counters, DearCounters, open_cgroup
+from collector.host.files import KeptFiles
 from collector.host.found import Found, KubeContainer, PlainContainer, SlurmStep
 from collector.host.layout import Layout
 from collector.host.naming import Named, Namer, processes_in
 from collector.host.network import Namespaces
 from collector.host.oom import ParentOoms
+from collector.host.promises import Promises
 from collector.host.recognise import recognise
-from collector.host.rows import NO_DEAR_RATES, DearRates, Rows, Sizes, dear_rates, row_values
+from collector.host.rows import Rows, dear_rates, row_values
+from collector.host.tracked import Baseline, Tracked
 from collector.host.tree import CgroupTree
-from collector.host.weights import WeightFormula
 from collector.source import Moment
 from models.events import EventKind, WorkloadEvent
 from models.inventory import Allocation
@@ -42,46 +39,6 @@ _NO_NAME: dict[type[Found], str] = {
 }
 
 
-class Baseline(msgspec.Struct, array_like=True):
-    """What is remembered of a cgroup over a restart of the collector. `inode` tells a cgroup made anew."""
-
-    inode: int
-    steady_ms: int
-    counters: tuple[int | None, ...]
-    dear: tuple[int | None, ...]
-    dear_ms: int
-    workload: str
-    instance: str
-
-
-@dataclass(slots=True)
-class Tracked:
-    """One cgroup that is a workload instance."""
-
-    path: str
-    inode: int
-    found: Found
-    cgroup: Cgroup
-    seen_ms: int
-    named: Named | None = None
-    workload: str = ""
-    next_name_ms: int = 0
-    pids: list[int] = field(default_factory=list)
-    namespace: str | None = None
-    limits: Limits = field(default_factory=Limits)
-    sizes: Sizes = field(default_factory=Sizes)
-    before: Counters | None = None
-    before_ms: int = 0
-    dear: DearCounters | None = None
-    dear_ms: int = 0
-    dear_rates: DearRates = NO_DEAR_RATES
-    reads: int = 0
-    turn: int = 0
-    """In which of _DEAR_EVERY reads its dear files are read."""
-    kills: int = 0
-    """OOM kills it has shown since it was first read."""
-
-
 class CgroupWorkloads:
     """All workloads of one node that have a cgroup of their own."""
 
@@ -94,12 +51,13 @@ class CgroupWorkloads:
         limits_interval_ms: int,
         stacked: Container[bytes],
     ) -> None:
-        self._layout, self._namer, self._files, self._proc, self._stacked = layout, namer, files, proc, stacked
+        self._layout, self._namer, self._files, self._stacked = layout, namer, files, stacked
         self._limits_interval_ms = limits_interval_ms
         self._main = layout.main
         self._tree = CgroupTree(self._main, recognise) if self._main else None
         self.networks = Namespaces(proc, files)
-        self.formula = WeightFormula(layout)
+        self._promises = Promises(layout, proc)
+        self._memory_bytes = 0
         self._ooms = ParentOoms(layout)
         self._tracked: dict[str, Tracked] = {}
         self._remembered: dict[str, Baseline] | None = None
@@ -125,10 +83,10 @@ class CgroupWorkloads:
 
     def read(self, now: Moment, node: str, rows: Rows, memory_bytes: int, cores: float) -> list[WorkloadEvent]:
         """Add a row for every instance that was read before; returns what started, ended or was OOM-killed."""
-        self._node = node
+        self._node, self._memory_bytes = node, memory_bytes
         events = list(self._find(now))
         if now.steady_ms >= self._next_limits_ms:
-            self._read_limits(memory_bytes, cores)
+            self._promises.refresh(self._tracked.values(), memory_bytes, cores)
             self._next_limits_ms = now.steady_ms + self._limits_interval_ms
         self.networks.start_round()
         for tracked in list(self._tracked.values()):
@@ -197,7 +155,6 @@ class CgroupWorkloads:
         tracked = Tracked(path, inode, found, cgroup, now.steady_ms, turn=self._gained % _DEAR_EVERY)
         self._tracked[path] = tracked
         self._try_name(tracked, now)
-        tracked.limits = cgroup.limits(LimitMemo())
         if isinstance(found, KubeContainer | SlurmStep):
             self._ooms.watch(path)
         remembered = (self._remembered or {}).get(path)
@@ -241,6 +198,7 @@ class CgroupWorkloads:
             named = Named(named.name, named.instance, skip=True)
         tracked.named, tracked.workload = named, str(named.name)
         tracked.next_name_ms = now.steady_ms + _NAME_WAIT_MS
+        self._promises.settle(tracked, self._memory_bytes)
         if isinstance(tracked.found, KubeContainer | PlainContainer):
             tracked.namespace = self.networks.of(tracked.pids)
 
@@ -280,40 +238,6 @@ class CgroupWorkloads:
         if tracked.dear is not None and span_ms > 0:
             tracked.dear_rates = dear_rates(tracked.dear, counters, span_ms)
         tracked.dear, tracked.dear_ms = counters, steady_ms
-
-    def _read_limits(self, memory_bytes: int, cores: float) -> None:
-        memo = LimitMemo()
-        for tracked in self._tracked.values():
-            tracked.limits = tracked.cgroup.limits(memo)
-        pods = [t for t in self._tracked.values() if isinstance(t.found, KubeContainer)]
-        self.formula.look(((t.path, t.limits.weight) for t in pods), cores)
-        for tracked in self._tracked.values():
-            tracked.sizes = self._sizes(tracked, memory_bytes)
-
-    def _sizes(self, tracked: Tracked, memory_bytes: int) -> Sizes:
-        limits, named, found = tracked.limits, tracked.named, tracked.found
-        if isinstance(found, KubeContainer):
-            cpu, memory = self._kube_requests(found, tracked, memory_bytes)
-        elif isinstance(found, SlurmStep) and named is not None:
-            cpu, memory = named.cpu_request, named.memory_request or limits.memory_bytes
-        else:
-            cpu = memory = None
-        return Sizes(cpu, limits.cpu_cores, memory, limits.memory_bytes)
-
-    def _kube_requests(
-        self, found: KubeContainer, tracked: Tracked, memory_bytes: int
-    ) -> tuple[float | None, int | None]:
-        limits = tracked.limits
-        adjustment = None
-        for pid in tracked.pids[:1]:
-            text = read_if_there(f"{self._proc}/{pid}/oom_score_adj")
-            adjustment = int(text) if text else None
-        memory = requests.memory_request(found.qos, limits.memory_bytes, adjustment, memory_bytes)
-        if found.qos == "guaranteed":
-            return limits.cpu_cores, memory
-        if limits.shares is not None:
-            return requests.shares_to_cores(limits.shares), memory
-        return requests.weight_to_cores(limits.weight, self.formula.value), memory
 
     def _event(
         self, kind: EventKind, tracked: Tracked, now: Moment, details: dict[str, str] | None = None

@@ -156,6 +156,20 @@ def test_a_container_that_starts_and_ends_is_told(node: RecordedMachine) -> None
     ]
 
 
+def test_a_new_container_has_its_limits_from_its_first_row(node: RecordedMachine) -> None:
+    """It is not left without until the next round over all limits, which is half a minute away."""
+    source = node.source()
+    source.read(START)
+    new = f"{BURSTABLE}/cri-containerd-{'f' * 64}.scope"
+    node.write(f"{new}/cpu.stat", "usage_usec 5\n")
+    node.write(f"{new}/cpu.max", "150000 100000\n")
+    node.write(f"{new}/cgroup.procs", "")
+    (node.root / f"host/var/log/containers/web-7d9c8b6f5-k8x2p_shop_web-{'f' * 64}.log").symlink_to("x")
+    source.read(later(1000))
+    row = rows(source.read(later(2000)))["prod/shop/Deployment/web/web"]
+    assert row["cpu_limit_cores"] == 1.5
+
+
 def test_an_oom_kill_in_a_living_container_is_counted(node: RecordedMachine) -> None:
     """A worker was killed and memory fell: one kill in the row, and an event."""
     source = node.source()
