@@ -36,8 +36,9 @@ class Wanted:
     level: bool
 
     def over_steps(self, step_s: float) -> str:
-        """The expression of which every `step_s` a value is read."""
-        return f"max_over_time({self.selector}[{round(step_s * 1000)}ms])" if self.level else self.selector
+        """The expression of which every `step_s` a value is read. A millisecond less than the step, because before
+        Prometheus 3 a range has both its ends, and a sample would count in two steps."""
+        return f"max_over_time({self.selector}[{round(step_s * 1000) - 1}ms])" if self.level else self.selector
 
 
 def wanted(names: Iterable[str], settings: ImportSettings, shards: Sequence[str] = ("",)) -> list[Wanted]:

@@ -1,0 +1,306 @@
+"""Histories of a real Prometheus into telemetry: what went in comes out."""
+
+from __future__ import annotations
+
+import random
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.histogram import percentile
+from models.profile import PROFILE_FIELDS
+from stream.contract import EventLog
+from stream.read_all import read_all
+from stream.streams import TELEMETRY
+from tests.collector.prometheus.conftest import Importer, Serve
+from tests.collector.prometheus.rows import by_workload, events_in, rows_in
+from tests.collector.prometheus.world import STEP, T0, Container, World, minutes
+from tests.profiler import telemetry
+
+SHOP = Container("shop", "web-7d9f8b6c5d-x2x4z", "nginx")
+WEB = "prod/shop/Deployment/web/nginx"
+
+
+def uses(seed: int, n: int) -> tuple[list[float], list[float]]:
+    """Cores and bytes that no rule makes."""
+    dice = random.Random(seed)
+    return [dice.lognormvariate(-1, 0.7) for _ in range(n)], [float(dice.randrange(2**27, 2**30)) for _ in range(n)]
+
+
+def test_every_sample_becomes_a_row_with_its_own_time(serve: Serve, importer: Importer, log: EventLog) -> None:
+    """Scrapes at uneven times, as real ones are: each row has the time of its sample and the span since the one
+    before; cores are the counter's growth over that span, memory is as it was. Of the first sample no growth is known.
+    """
+    dice = random.Random(1)
+    times = [round(time + dice.uniform(-8, 8), 3) for time in minutes(5)]
+    cores, memory = uses(2, len(times))
+    world = World()
+    SHOP.add_to(world, times, cores, memory)
+    imported = importer.run(serve(world).url, 5.01)
+    rows = rows_in(log)
+    assert imported.complete
+    assert imported.rows == len(rows) == len(times)
+    assert {row.keys for row in rows} == {(WEB, SHOP.instance)}
+    assert [row.time_ms for row in rows] == [round(time * 1000) for time in times]
+    assert [row.interval_ms for row in rows[1:]] == [round((b - a) * 1000) for a, b in pairwise(times)]
+    assert [row.signals["memory_working_set_bytes"] for row in rows] == memory
+    assert "cpu_cores" not in rows[0].signals
+    assert [row.signals["cpu_cores"] for row in rows[1:]] == pytest.approx(cores[1:], rel=1e-9)
+
+
+def test_profiles_hold_the_numbers_that_went_in(serve: Serve, importer: Importer, log: EventLog) -> None:
+    """Two days of three workloads through the profiler: no row late, none lost; covered time, peaks, the VPA
+    histogram's median and the day's peaks are those of the series."""
+    world, truth = World(), {}
+    times = minutes(48)
+    for number in range(3):
+        container = Container("shop", f"app-{number}-7d9f8b6c5d-x2x4z", "main")
+        cores, memory = uses(number, len(times))
+        container.add_to(world, times, cores, memory)
+        truth[f"prod/shop/Deployment/app-{number}/main"] = np.array(cores), np.array(memory)
+    importer.run(serve(world).url, 48)
+    profiles = profiled(log)
+    assert profiles.keys() == truth.keys()
+    days = [(T0 // 86400 + day) % 32 for day in range(2)]
+    for workload, (cores, memory) in truth.items():
+        mine = profiles[workload]
+        assert (mine["rows"], mine["covered_ms"]) == (len(times), len(times) * STEP * 1000)
+        assert (mine["first_seen_ms"], mine["last_seen_ms"]) == (T0 * 1000, times[-1] * 1000)
+        assert list(mine["signal_count"][:2]) == [len(times) - 1, 0]
+        assert mine["signal_peak"][0] == pytest.approx(cores[1:].max(), rel=1e-6)
+        peaks = [memory[:1439].max(), memory[1439:-1].max()]  # a row that ends at midnight is of the next day
+        assert mine["daily_peak"][1, days] == pytest.approx(peaks, rel=1e-6)
+        median = percentile(mine["histogram"][None, 0], 0.5, 0)[0]
+        assert median == pytest.approx(np.median(cores), rel=0.1)  # buckets 5 % wide; the second day weighs double
+
+
+def profiled(log: EventLog) -> dict[str, dict[str, Any]]:
+    """The profile of each workload, by the profiler's own code."""
+    found: dict[str, dict[str, Any]] = {}
+    for number in range(log.partitions(TELEMETRY)):
+        partition = telemetry.partition()
+        for record in read_all(log, TELEMETRY, number):
+            partition.take(record, (T0 + 86_400 * 14) * 1000)
+        partition.settle()
+        for slot, name in enumerate(partition.profiles.names):
+            found[name] = {field.name: partition.profiles[field.name][slot] for field in PROFILE_FIELDS}
+    return found
+
+
+def test_kube_state_metrics_say_who_owns_a_pod_and_what_it_may_use(
+    serve: Serve, importer: Importer, log: EventLog
+) -> None:
+    """A pod whose name does not tell its owner, its ReplicaSet's Deployment, a CronJob's Job, and a DaemonSet; requests
+    and limits in cores and bytes; a change of a request shows in the spans after it. No kill is known: 0 kills."""
+    world, times = World(), minutes(2)
+    names = {"web": "Deployment", "nightly": "CronJob", "agent": "DaemonSet"}
+    for name, kind in names.items():
+        pod = Container("shop", f"{name}-pod", "main")
+        pod.add_to(world, times, [0.5] * len(times), [1e9] * len(times))
+        owners = {
+            "Deployment": ("ReplicaSet", "rs-1"),
+            "CronJob": ("Job", "nightly-28000000"),
+            "DaemonSet": ("DaemonSet", "agent"),
+        }
+        owner_kind, owner = owners[kind]
+        always = [(time, 1.0) for time in times]
+        world.add("kube_pod_owner", always, namespace="shop", pod=pod.pod, owner_kind=owner_kind, owner_name=owner)
+        for what, sizes in (("requests", (0.25, 2.0**28)), ("limits", (1.0, 2.0**30))):
+            for (resource, unit), size in zip((("cpu", "core"), ("memory", "byte")), sizes, strict=True):
+                half = len(times) // 2
+                points = [(time, size * (1 if i < half else 2)) for i, time in enumerate(times)]
+                world.add(
+                    f"kube_pod_container_resource_{what}", points,
+                    namespace="shop", pod=pod.pod, container="main", resource=resource, unit=unit, job="kube-state",
+                )  # fmt: skip
+    up = [(time, 1.0) for time in times]
+    world.add(
+        "kube_replicaset_owner", up, namespace="shop", replicaset="rs-1", owner_kind="Deployment", owner_name="web"
+    )
+    world.add(
+        "kube_job_owner", up, namespace="shop", job_name="nightly-28000000", owner_kind="CronJob", owner_name="nightly"
+    )
+    world.add(
+        "kube_pod_container_status_last_terminated_reason", up,
+        namespace="other", pod="x", container="y", reason="Completed",
+    )  # fmt: skip
+    importer.run(serve(world).url, 2)
+    found = by_workload(rows_in(log))
+    assert found.keys() == {f"prod/shop/{kind}/{name}/main" for name, kind in names.items()}
+    rows = found["prod/shop/Deployment/web/main"]
+    assert rows[0].signals | {"cpu_cores": 0.5} == {
+        "cpu_cores": 0.5,
+        "memory_working_set_bytes": 1e9,
+        "cpu_request_cores": 0.25,
+        "memory_request_bytes": 2.0**28,
+        "cpu_limit_cores": 1.0,
+        "memory_limit_bytes": 2.0**30,
+        "oom_kills": 0.0,
+    }
+    assert rows[-1].signals["cpu_request_cores"] == 0.5
+    assert rows[-1].signals["memory_limit_bytes"] == 2.0**31
+
+
+def test_an_oom_kill_is_an_event_and_a_count_in_its_row(serve: Serve, importer: Importer, log: EventLog) -> None:
+    """Two restarts while the reason says OOMKilled are two kills; a restart before that is another death."""
+    world, times = World(), minutes(2)
+    SHOP.add_to(world, times, [0.1] * len(times), [1e9] * len(times))
+    labels = {"namespace": "shop", "pod": SHOP.pod, "container": "nginx"}
+    restarts = [(time, sum(i >= at for at in (10, 40, 70))) for i, time in enumerate(times)]
+    world.add("kube_pod_container_status_restarts_total", restarts, **labels)
+    killed = [(time, 1.0) for time in times[40:]]
+    world.add("kube_pod_container_status_last_terminated_reason", killed, reason="OOMKilled", **labels)
+    importer.run(serve(world).url, 2)
+    counts = {row.time_ms // 1000: row.signals["oom_kills"] for row in rows_in(log)}
+    assert {time: count for time, count in counts.items() if count} == {times[40]: 1, times[70]: 1}
+    events = events_in(log)
+    assert [(event.kind, event.workload, event.instance) for event in events] == [
+        ("oom-killed", WEB, SHOP.instance)
+    ] * 2
+    assert [event.time_ms for event in events] == [times[40] * 1000, times[70] * 1000]
+
+
+def test_a_restarted_container_loses_no_growth_and_makes_none_up(
+    serve: Serve, importer: Importer, log: EventLog
+) -> None:
+    """A counter that falls to 3 s has grown by 3 s since its reset; a silence of an hour is no row of an hour."""
+    world, times = World(), [*minutes(1), *minutes(1, T0 + 7200)]
+    totals = [10.0 * i for i in range(30)] + [3.0 + 10 * i for i in range(90)]
+    world.add("container_cpu_usage_seconds_total", list(zip(times, totals, strict=True)), cpu="total", **SHOP.labels)
+    importer.run(serve(world).url, 3)
+    rows = rows_in(log)
+    assert rows[30].signals["cpu_cores"] == pytest.approx(3 / 60)
+    assert {round(row.signals["cpu_cores"] * 60) for i, row in enumerate(rows) if i not in (0, 30, 60)} == {10}
+    assert rows[60].time_ms == times[60] * 1000
+    assert "cpu_cores" not in rows[60].signals
+    assert {row.interval_ms for row in rows} == {60_000}
+
+
+def test_a_container_that_two_jobs_scrape_counts_once(serve: Serve, importer: Importer, log: EventLog) -> None:
+    """The kubelet's series win over another job's, and its own /metrics/resource, which has no ids, repeats them."""
+    world, times = World(), minutes(1)
+    SHOP.add_to(world, times, [0.5] * len(times), [1e9] * len(times))
+    memory = [(time, 2e9) for time in times]
+    bare = {name: SHOP.labels[name] for name in ("namespace", "pod", "container", "job")}
+    world.add("container_memory_working_set_bytes", memory, **bare, metrics_path="/metrics/resource")
+    world.add("container_memory_working_set_bytes", memory, **{**SHOP.labels, "job": "cadvisor"})
+    world.add("container_memory_working_set_bytes", memory, **{**SHOP.labels, "container": "POD"})
+    world.add("container_memory_working_set_bytes", memory, **{**SHOP.labels, "container": ""})
+    importer.run(serve(world).url, 1)
+    rows = rows_in(log)
+    assert len(rows) == len(times)
+    assert {row.signals["memory_working_set_bytes"] for row in rows} == {1e9}
+
+
+def test_disks_and_interfaces_are_added_up_and_periods_divided(serve: Serve, importer: Importer, log: EventLog) -> None:
+    """Two disks of 100 and 50 bytes/s; a pod's network is that of each container in it; 30 of 600 periods throttled;
+    waiting for a CPU a quarter of the time."""
+    world, times = World(), minutes(1)
+    SHOP.add_to(world, times, [0.5] * len(times), [1e9] * len(times))
+
+    def grow(name: str, per_s: float, **labels: str) -> None:
+        world.add(name, [(time, per_s * (time - T0)) for time in times], **labels)
+
+    grow("container_fs_reads_bytes_total", 100, **SHOP.labels, device="/dev/sda")
+    grow("container_fs_reads_bytes_total", 50, **SHOP.labels, device="/dev/sdb")
+    pod = {**SHOP.labels, "container": "", "id": f"/kubepods/burstable/pod{SHOP.uid}"}
+    grow("container_network_receive_bytes_total", 1000, **pod, interface="eth0")
+    grow("container_network_receive_bytes_total", 24, **pod, interface="eth1")
+    grow("container_cpu_cfs_periods_total", 10, **SHOP.labels)
+    grow("container_cpu_cfs_throttled_periods_total", 0.5, **SHOP.labels)
+    grow("container_pressure_cpu_waiting_seconds_total", 0.25, **SHOP.labels)
+    importer.run(serve(world).url, 1)
+    row = rows_in(log)[-1].signals
+    assert row["disk_read_bytes_per_s"] == pytest.approx(150)
+    assert row["network_receive_bytes_per_s"] == pytest.approx(1024)
+    assert row["cpu_throttled_ratio"] == pytest.approx(0.05)
+    assert row["cpu_pressure_ratio"] == pytest.approx(0.25)
+    assert "network_transmit_bytes_per_s" not in row
+
+
+def test_gpu_history_is_rows_of_the_pod_that_had_the_gpu(serve: Serve, importer: Importer, log: EventLog) -> None:
+    """Old names before an upgrade of DCGM, new ones after; the exporter moved, so labels changed too."""
+    world, times = World(), minutes(2)
+    gpu = {"UUID": "GPU-aa", "modelName": "NVIDIA H100 80GB HBM3", "gpu": "0", "job": "dcgm", "namespace": "mon"}
+    use = {"exported_namespace": "ml", "exported_pod": "bert-0", "exported_container": "train"}
+    old = {**gpu, **use, "Hostname": "node-1", "pod": "dcgm-exporter-aaaaa", "instance": "10.0.0.1:9400"}
+    new = {**gpu, **use, "hostname": "node-1", "pod": "dcgm-exporter-bbbbb", "instance": "10.0.0.2:9400"}
+    before, after = times[:60], times[60:]
+    world.add("DCGM_FI_DEV_GPU_UTIL", [(time, 80.0) for time in before], **old)
+    world.add("DCGM_FI_DEV_GPU_UTIL", [(time, 90.0) for time in after], **new)
+    world.add("DCGM_FI_PROF_SM_ACTIVE", [(time, 0.5) for time in before], **old)
+    world.add("DCGM_FI_PROF_SM_UTIL_RATIO", [(time, 1.002) for time in after], **new)
+    world.add("DCGM_FI_DEV_FB_USED", [(time, 1024.0) for time in after], **new)
+    world.add("DCGM_FI_DEV_POWER_USAGE", [(time, 9223372036854775794.0) for time in after], **new)
+    importer.run(serve(world).url, 2)
+    rows = rows_in(log, "gpu")
+    key = ("prod/ml/StatefulSet/bert/train", "bert-0/train", "GPU-aa", "NVIDIA H100 80GB HBM3", "")
+    assert {row.keys for row in rows} == {key}
+    assert [row.time_ms for row in rows] == [time * 1000 for time in times]
+    assert rows[0].signals == {"gpu_utilization_ratio": 0.8, "sm_active_ratio": 0.5}
+    assert rows[-1].signals == {
+        "gpu_utilization_ratio": 0.9,
+        "sm_active_ratio": 1.0,
+        "framebuffer_used_bytes": 2.0**30,
+    }
+
+
+def test_a_machine_without_known_containers_is_a_workload(serve: Serve, importer: Importer, log: EventLog) -> None:
+    """node-1 has containers, node-9 has none: its busy CPUs are added up, its memory is total less available."""
+    world, times = World(), minutes(1)
+    SHOP.add_to(world, times, [0.5] * len(times), [1e9] * len(times))
+    for address, name in (("10.0.0.1:9100", "node-1"), ("10.0.0.9:9100", "node-9")):
+        labels = {"instance": address, "nodename": name, "job": "node"}
+        for mode, share in (("user", 0.5), ("system", 0.25), ("idle", 0.25)):
+            for cpu in "01":
+                grown = [(time, share * (time - T0)) for time in times]
+                world.add("node_cpu_seconds_total", grown, mode=mode, cpu=cpu, **labels)
+        world.add("node_memory_MemTotal_bytes", [(time, 16e9) for time in times], **labels)
+        world.add("node_memory_MemAvailable_bytes", [(time, 10e9) for time in times], **labels)
+    importer.run(serve(world).url, 1)
+    found = by_workload(rows_in(log))
+    assert found.keys() == {WEB, "prod/host/machine/node-9/"}
+    last = found["prod/host/machine/node-9/"][-1].signals
+    assert last == {"cpu_cores": pytest.approx(1.5), "memory_working_set_bytes": 6e9}
+
+
+def test_matchers_choose_and_steps_thin_out(serve: Serve, importer: Importer, log: EventLog) -> None:
+    """Only `shop`, every five minutes: cores are means of five minutes that add up to the counter's growth, memory is
+    the highest of each."""
+    world, times = World(), minutes(4)
+    cores, memory = uses(5, len(times))
+    SHOP.add_to(world, times, cores, memory)
+    Container("other", "x-0", "main").add_to(world, times, cores, memory)
+    importer.run(serve(world).url, 4, match='namespace="shop"', step_s=300.0)
+    rows = rows_in(log)
+    assert {row.keys[0] for row in rows} == {WEB}
+    assert [row.time_ms for row in rows] == [(T0 + 300 * (i + 1)) * 1000 for i in range(48)]
+    of_five = [slice(5 * i, 5 * i + 5) for i in range(48)]
+    assert [row.signals["memory_working_set_bytes"] for row in rows] == [max(memory[part]) for part in of_five]
+    used = [row.signals["cpu_cores"] for row in rows[1:]]
+    assert used == pytest.approx([sum(cores[part]) / 5 for part in of_five[1:]], rel=1e-9)
+
+
+def test_labels_of_the_series_name_the_cluster_when_no_setting_does(
+    serve: Serve, importer: Importer, log: EventLog
+) -> None:
+    """Thanos and Mimir hold many clusters under a label; without one it is `prometheus`."""
+    world, times = World(), minutes(1)
+    world.add("container_memory_working_set_bytes", [(time, 1e9) for time in times], **SHOP.labels, cluster="east")
+    labels = Container("shop", "db-0", "main").labels
+    world.add("container_memory_working_set_bytes", [(time, 1e9) for time in times], **labels)
+    importer.run(serve(world).url, 1, cluster="")
+    assert by_workload(rows_in(log)).keys() == {
+        "east/shop/Deployment/web/nginx",
+        "prometheus/shop/StatefulSet/db/main",
+    }
+
+
+def test_an_empty_server_is_no_error(serve: Serve, importer: Importer, log: EventLog) -> None:
+    """Nothing is written, and it says so."""
+    imported = importer.run(serve(World()).url, 1)
+    assert imported.complete
+    assert imported.rows == 0
+    assert rows_in(log) == []
