@@ -9,7 +9,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from collector.host.files import raise_descriptor_limit
-from collector.host.source import HostSource
 from collector.outbox import Outbox
 from collector.recording import Recording, RecordingSink
 from collector.replay import Pace, Replay
@@ -17,6 +16,7 @@ from collector.sender import Sender
 from collector.service import Collector, OutboxSink, Sink, Tee, moment
 from collector.settings import CollectorSettings
 from collector.source import Source, Stop
+from collector.sources import machine_sources
 from models.metrics import Meter
 from stream.contract import EventLog, LogUnavailableError, Writer
 from stream.streams import TELEMETRY
@@ -72,7 +72,7 @@ def collect(
     recording: Path | None = None,
     sources: Sequence[Source] | None = None,
 ) -> None:
-    """Collect into the log until stopped; `recording` gets a copy. `sources` None: this host.
+    """Collect into the log until stopped; `recording` gets a copy. `sources` None: this machine's.
 
     Raises OutboxError, RecordingError, SourceError at the start; LogError when the log refuses for good.
     """
@@ -85,7 +85,7 @@ def collect(
         sink: Sink = OutboxSink(outbox, lambda: link.partitions() or 1)
         if recording is not None:
             sink = Tee(sink, stack.enter_context(RecordingSink(recording)))
-        collector = Collector(sources or [HostSource(settings)], sink, settings, meter, wait=stop.wait)
+        collector = Collector(sources or machine_sources(settings), sink, settings, meter, wait=stop.wait)
         collector.restore(outbox.state)
         with sending(outbox, link, settings, meter, stop) as until:
             collector.run(until)
@@ -102,7 +102,7 @@ def record(
     """Collect into a recording alone until stopped. Raises RecordingError, SourceError."""
     raise_descriptor_limit()
     with RecordingSink(file) as sink:
-        Collector(sources or [HostSource(settings)], sink, settings, meter, wait=stop.wait).run(stop)
+        Collector(sources or machine_sources(settings), sink, settings, meter, wait=stop.wait).run(stop)
 
 
 def replay(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from collector.nodes import joined
 from collector.outbox import Outbox, OutboxError
 from collector.publisher import Flush, messages
 from collector.settings import CollectorSettings
@@ -91,7 +92,8 @@ class Collector:
         self._now, self._wait = now, wait
         self._batches: list[TelemetryBatch] = []
         self._events: list[WorkloadEvent] = []
-        self._nodes: dict[str, Node] = {}
+        self._nodes: dict[str, dict[str, Node]] = {}
+        """By the node's name, and by the source that told of it."""
         self._published: dict[str, Node] = {}
 
     def restore(self, state: Callable[[str], bytes | None]) -> None:
@@ -172,7 +174,7 @@ class Collector:
         workloads = {workload for batch in reading.batches for workload in batch.keys["workload"]}
         self._meter.gauge("sizewise_collector_workloads", len(workloads), source=source)
         if reading.node is not None:
-            self._nodes[reading.node.name] = reading.node
+            self._nodes.setdefault(reading.node.name, {})[source] = reading.node
             for seen in reading.node.coverage:
                 self._meter.gauge(
                     "sizewise_collector_signal_seen", float(seen.seen), source=seen.source, signal=seen.signal
@@ -184,7 +186,8 @@ class Collector:
             Coverage(asked.source.name, "*", seen=False, reason=asked.error) for asked in self._sources if asked.error
         )
         changed = []
-        for name, node in self._nodes.items():
+        for name, parts in self._nodes.items():
+            node = joined(list(parts.values()))
             node = replace(node, coverage=(*node.coverage, *failed))
             before = self._published.get(name)
             due = before is None or now.wall_ms - before.time_ms >= NODE_REPEAT_MS

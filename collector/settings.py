@@ -23,6 +23,9 @@ class HostSettings:
     root: str = "/"
     """Root of the host's files: names of pods are read under var/log and run."""
 
+    kubelet: str = "/var/lib/kubelet"
+    """Folder of the kubelet, under root; where its pod-resources socket is, it says which pod holds which GPU."""
+
     max_process_groups: int = 200
     """Most groups of plain processes that get a workload of their own; the rest is counted in `other`.
     A desktop runs 60 to 120 programs; without a bound a build farm would make thousands of names."""
