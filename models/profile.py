@@ -5,10 +5,14 @@ Every CPU signal has a summary. At most 8 KB a workload, whatever its history. A
 row, and all values are per instance: a histogram mixes their samples, a peak is the highest of any of them.
 
 Peaks are rounded up to the next float32, so that none is below what was seen.
+
+A workload on GPUs has GPU_FIELDS too, told by its GPU rows alone: a window is what one GPU did in one minute of one
+message, and all values are per GPU. They are zero for others, and cost no memory where no workload has a GPU.
 """
 
 from __future__ import annotations
 
+from models.bottleneck import CLASSES, EVIDENCE
 from models.columns import Field
 from models.histogram import BUCKETS
 from models.signals import CPU_SIGNALS
@@ -24,10 +28,33 @@ DAY_LEVELS: tuple[float, ...] = (0.5, 0.75, 0.9, 0.98, 0.99, 0.999)
 share of a day above a limit."""
 HISTOGRAM_UNIT: tuple[int, ...] = (64, 1 << 24)
 """Weight of one second of CPU at histogram_reference_ms, and of the memory peak of the running window."""
-_R, _S, _D = len(RESOURCES), len(CPU_SIGNALS), PEAK_DAYS
+GPU_SIGNALS_KEPT: tuple[str, ...] = (
+    "gpu_utilization_ratio",
+    "memory_copy_utilization_ratio",
+    "graphics_engine_active_ratio",
+    "sm_active_ratio",
+    "sm_occupancy_ratio",
+    "tensor_active_ratio",
+    "dram_active_ratio",
+    "fp64_active_ratio",
+    "fp32_active_ratio",
+    "fp16_active_ratio",
+    "framebuffer_used_bytes",
+    "framebuffer_total_bytes",
+    "pcie_transmit_bytes_per_s",
+    "pcie_receive_bytes_per_s",
+    "nvlink_transmit_bytes_per_s",
+    "nvlink_receive_bytes_per_s",
+    "power_watts",
+    "power_limit_watts",
+    "sm_clock_hertz",
+    "power_throttled_ratio",
+)
+"""GPU signals of which a profile keeps a mean: what tells the class and the size of a slice. Never reorder."""
+_R, _S, _D, _G = len(RESOURCES), len(CPU_SIGNALS), PEAK_DAYS, len(GPU_SIGNALS_KEPT)
 _NAN = float("nan")
 
-PROFILE_FIELDS: tuple[Field, ...] = (
+CPU_FIELDS: tuple[Field, ...] = (
     Field("first_seen_ms", "int64", (), "start of the first span seen; 0 for an empty row"),
     Field("last_seen_ms", "int64", (), "end of the newest span seen"),
     Field("covered_ms", "int64", (), "time described by rows, summed over instances"),
@@ -94,4 +121,34 @@ PROFILE_FIELDS: tuple[Field, ...] = (
         "highest memory in the window of an OOM kill; a censored peak: the true one is above it",
         _NAN,
     ),
+    Field("cpu_bottleneck", "uint8", (), "models.bottleneck.Bottleneck of the decayed means of its CPU signals"),
+    Field("cpu_bottleneck_confidence", "float32", (), "0 to 1; how sure cpu_bottleneck is"),
 )
+
+GPU_FIELDS: tuple[Field, ...] = (
+    Field("gpu_last_seen_ms", "int64", (), "end of the newest GPU window; 0: it never had a GPU"),
+    Field("gpu_covered_ms", "int64", (), "GPU time described by rows, summed over GPUs"),
+    Field("gpu_newest_day", "int32", (), "UTC day number of the newest window; a second at its midnight weighs 1"),
+    Field("gpu_class_seconds", "float64", (CLASSES,), "decayed GPU seconds in each models.bottleneck.Bottleneck"),
+    Field("gpu_counter_seconds", "float64", (), "decayed GPU seconds that were judged by profiling counters"),
+    Field("gpu_learned_seconds", "float64", (), "decayed GPU seconds that a learned model judged"),
+    Field("gpu_confidence_seconds", "float64", (), "decayed GPU seconds times the confidence of their class"),
+    Field("gpu_signal_sum", "float64", (_G,), "decayed sum of value times seconds of GPU_SIGNALS_KEPT"),
+    Field("gpu_signal_weight", "float64", (_G,), "decayed seconds with a value; 0 means the signal is missing"),
+    Field(
+        "gpu_framebuffer_peak",
+        "uint16",
+        (_D,),
+        "most device memory in use on one GPU on a UTC day, upper half of a float32 rounded up (models.peak16); "
+        "column = day number modulo 32",
+    ),
+    Field("gpu_count", "uint16", (), "GPUs that one instance used, in the newest message"),
+    Field("gpu_model", "uint32", (), "models.hardware.discovery.code_of the newest GPU; 0: the catalogue lacks it"),
+    Field("gpu_sliced", "uint8", (), "1 when the newest GPU is a MIG slice"),
+    Field("gpu_bottleneck", "uint8", (), "the models.bottleneck.Bottleneck with most of the decayed time"),
+    Field("gpu_bottleneck_confidence", "float32", (), "0 to 1: mean confidence of the windows"),
+    Field("gpu_evidence", "float32", (len(EVIDENCE),), "models.bottleneck.EVIDENCE of the decayed means; NaN: missing"),
+)
+"""All empty is zero."""
+
+PROFILE_FIELDS: tuple[Field, ...] = CPU_FIELDS + GPU_FIELDS

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.histogram import HALF_LIFE_MS
-from models.profile import CPU, MEMORY, RESOURCE_SIGNALS
+from models.profile import CPU, CPU_FIELDS, MEMORY, RESOURCE_SIGNALS
 from models.signals import CPU_SIGNALS
 from profiler import histogram, oom, peaks, shape, signals, trend
 from profiler.decay import DAY_MS, HOUR_MS, gain_within_day
@@ -32,7 +32,7 @@ _OOM_SIGNAL = next(i for i, signal in enumerate(CPU_SIGNALS) if signal.name == "
 
 def absorb(profiles: Profiles, rows: Rows, forget_after_days: int) -> NDArray[np.bool_]:
     """Add sorted rows (`profiler.gather`) to the state. Returns which of them, [n], came too late and were not."""
-    late_rows = late(rows, profiles["last_seen_ms"])
+    late_rows = late(rows.message, rows.slot, rows.time_ms, profiles["last_seen_ms"])
     if late_rows.any():
         rows = rows.take(~late_rows)
     if len(rows):
@@ -55,7 +55,7 @@ def _begin_hours(profiles: Profiles, pieces: Pieces, chosen: NDArray[np.bool_], 
         return
     known = profiles["newest_hour"][slots].astype(np.int64)
     forgotten = (known >= 0) & (hour - known > 24 * forget_after_days)
-    profiles.clear(slots[forgotten])
+    profiles.clear(slots[forgotten], CPU_FIELDS)
     running = (known >= 0) & ~forgotten
     _end_hours(profiles, slots[running], known[running], hour[running])
     first_row = pieces.start[np.flatnonzero(chosen)[~running]]

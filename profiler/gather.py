@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,14 +10,15 @@ from profiler.rows import Indices, Rows
 from stream.telemetry_decoder import TelemetryFrame
 
 
-def gather(frames: Sequence[TelemetryFrame], slots_of: Callable[[Sequence[str]], Indices]) -> Rows:
-    """One table of CPU frames, sorted. Rows of equal time keep the order of their message."""
+def gather(frames: Sequence[tuple[int, Indices, TelemetryFrame]]) -> Rows:
+    """One table of CPU frames, sorted: (message number, slot of each workload code, frame), in the order of the log.
+    Rows of equal time keep the order of their message."""
     rows = Rows(
-        np.repeat(np.arange(len(frames)), [len(frame) for frame in frames]),
-        np.concatenate([slots_of(frame.workload.names)[frame.workload.codes] for frame in frames]),
-        np.concatenate([frame.time_ms for frame in frames]),
-        np.concatenate([frame.interval_ms for frame in frames]),
-        np.concatenate([frame.values.T for frame in frames], axis=1),
+        np.repeat([number for number, _, _ in frames], [len(frame) for _, _, frame in frames]),
+        np.concatenate([slots[frame.workload.codes] for _, slots, frame in frames]),
+        np.concatenate([frame.time_ms for _, _, frame in frames]),
+        np.concatenate([frame.interval_ms for _, _, frame in frames]),
+        np.concatenate([frame.values.T for _, _, frame in frames], axis=1),
     )
     return _sorted(rows)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from models.metrics import Meter
-from profiler import signals
+from profiler import gpu_absorb, gpu_windows, summary
 from profiler.absorb import absorb
 from profiler.decay import DAY_MS
 from profiler.gather import gather
-from profiler.profiles import SLAB, Profiles
+from profiler.profiles import SLAB, Indices, Profiles
 from profiler.settings import ProfilerSettings
 from profiler.slabs import Cover, Restored, cover_message, slab_message
 from stream.consume import Rejection
@@ -40,15 +42,14 @@ class Partition:
         """Take a telemetry message in. Raises BadMessageError when it cannot be used at all.
 
         Rows are held against the time at which their message was written, so that a later reading decides the same;
-        `now_ms` only guards against messages that claim to be written at another time than now.
-        GPU rows are counted and left out: profiles describe CPU and memory."""
+        `now_ms` only guards against messages that claim to be written at another time than now."""
         written_ms = _written(record, now_ms)
         producer, sequence = self._sequences.check(record)
         frame = decode_telemetry(record, written_ms)
         self._sequences.take(producer, sequence, written_ms)
         self._rejected.extend((record, error) for error in frame.errors())
         self._meter.count("sizewise_profiler_rows_total", len(frame))
-        if frame.kind == "cpu" and len(frame):
+        if len(frame):
             self._waiting.append((record, frame))
             self._waiting_rows += len(frame)
             if self._waiting_rows >= self._settings.batch_rows:
@@ -59,12 +60,24 @@ class Partition:
         if not self._waiting:
             return
         waiting, self._waiting, self._waiting_rows = self._waiting, [], 0
-        rows = gather([frame for _, frame in waiting], self.profiles.slots_of)
-        late = absorb(self.profiles, rows, self._settings.forget_after_days)
-        for message, count in zip(*np.unique(rows.message[late], return_counts=True), strict=True):
+        records = [record for record, _ in waiting]
+        frames = [
+            (number, self.profiles.slots_of(frame.workload.names), frame) for number, (_, frame) in enumerate(waiting)
+        ]
+        forget = self._settings.forget_after_days
+        if cpu := [frame for frame in frames if frame[2].kind == "cpu"]:
+            rows = gather(cpu)
+            self._reject_late(records, rows.message[absorb(self.profiles, rows, forget)])
+            self._meter.count("sizewise_profiler_samples_total", rows.samples())
+        if gpu := [frame for frame in frames if frame[2].kind == "gpu"]:
+            gpu_rows = gpu_windows.gather(gpu)
+            self._reject_late(records, gpu_rows.message[gpu_absorb.absorb(self.profiles, gpu_rows, forget)])
+            self._meter.count("sizewise_profiler_samples_total", gpu_rows.samples())
+
+    def _reject_late(self, records: Sequence[Record], messages: Indices) -> None:
+        for message, count in zip(*np.unique(messages, return_counts=True), strict=True):
             error = BadMessageError(Reason.LATE, f"{count} rows are over an hour older than their workload's newest")
-            self._rejected.append((waiting[message][0], error))
-        self._meter.count("sizewise_profiler_samples_total", rows.samples())
+            self._rejected.append((records[message], error))
 
     def take_rejected(self) -> list[Rejection]:
         """Messages of which rows were left out since the last call, for the dead letters."""
@@ -79,7 +92,7 @@ class Partition:
         self._forget()
         messages = []
         for index in self.profiles.take_dirty():
-            signals.write_means(self.profiles, slice(index * SLAB, min((index + 1) * SLAB, len(self.profiles.names))))
+            summary.write(self.profiles, slice(index * SLAB, min((index + 1) * SLAB, len(self.profiles.names))))
             messages.append(slab_message(self.profiles, index, self._number, time_ms))
         cover = Cover(next_offset, self._sequences.snapshot())
         self._covered = next_offset
@@ -87,7 +100,8 @@ class Partition:
 
     def _forget(self) -> None:
         """Free rows that the next message of their workload would clear anyway, a bounded number at a time."""
-        last_seen = self.profiles["last_seen_ms"][: len(self.profiles.names)]
+        used = slice(0, len(self.profiles.names))
+        last_seen = np.maximum(self.profiles["last_seen_ms"][used], self.profiles["gpu_last_seen_ms"][used])
         if not len(last_seen):
             return
         oldest = int(last_seen.max()) - (self._settings.forget_after_days + _DELAY_DAYS) * DAY_MS

@@ -47,19 +47,18 @@ class Pieces:
 def cut(rows: Rows) -> Pieces:
     """Pieces of sorted rows (at least one)."""
     hour = rows.time_ms // HOUR_MS
-    start, length = _runs(rows.message, rows.slot, hour)
+    start, length = runs(rows.message, rows.slot, hour)
     return Pieces(rows, start, length, rows.slot[start], hour[start])
 
 
-def late(rows: Rows, last_seen_ms: Integers) -> NDArray[np.bool_]:
-    """Which rows [n] are over an hour older than the newest that messages before theirs brought of their workload.
+def late(message: Indices, slot: Indices, time_ms: Integers, last_seen_ms: Integers) -> NDArray[np.bool_]:
+    """Which sorted rows [n] are over an hour older than the newest that messages before theirs brought of their workload.
 
     last_seen_ms: of the state, by slot. Rows of one message never make each other late."""
-    start, length = _runs(rows.message, rows.slot)
-    newest = rows.time_ms[start + length - 1]
-    slot = rows.slot[start]
-    before = newest_before(slot, newest, np.maximum(last_seen_ms[slot], rows.time_ms.min()))
-    late_rows: NDArray[np.bool_] = rows.time_ms < np.repeat(before - LATE_MS, length)
+    start, length = runs(message, slot)
+    newest, slot = time_ms[start + length - 1], slot[start]
+    before = newest_before(slot, newest, np.maximum(last_seen_ms[slot], time_ms.min()))
+    late_rows: NDArray[np.bool_] = time_ms < np.repeat(before - LATE_MS, length)
     return late_rows
 
 
@@ -94,7 +93,7 @@ def _first(ordered: Indices) -> NDArray[np.bool_]:
     return np.concatenate(([True], ordered[1:] != ordered[:-1]))
 
 
-def _runs(*columns: Integers | Indices) -> tuple[Indices, Indices]:
+def runs(*columns: Integers | Indices) -> tuple[Indices, Indices]:
     """Start and length of each run of rows that are equal in all columns."""
     changes = np.zeros(len(columns[0]), dtype=np.bool_)
     changes[0] = True

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.columns import Array, Columns
-from models.profile import PROFILE_FIELDS
+from models.columns import Array, Columns, Field
+from models.profile import CPU_FIELDS, GPU_FIELDS, PROFILE_FIELDS
 
 SLAB = 256
 Indices = NDArray[np.intp]
@@ -26,7 +26,8 @@ def _untouched(shape: tuple[int, ...], dtype: str) -> Array:
 class Profiles:
     """Rows of `models.profile.PROFILE_FIELDS` by slot. `profiles[field]` is the array of all slots, [capacity, ...].
 
-    Arrays grow by doubling. Memory of rows that were never used is reserved but not touched, so it costs nothing.
+    Arrays grow by doubling. Memory of rows that were never used is reserved but not touched, so it costs nothing. Fields
+    beyond CPU_FIELDS have none until `hold` asks for them: till then they read as zeros and cannot be written.
     """
 
     def __init__(self) -> None:
@@ -35,6 +36,7 @@ class Profiles:
         self._slots: dict[str, int] = {}
         self._free: list[int] = []
         self._arrays: dict[str, Array] = {f.name: np.empty((0, *f.shape), dtype=f.dtype) for f in PROFILE_FIELDS}
+        self._held: tuple[Field, ...] = CPU_FIELDS
         self._dirty: set[int] = set()
 
     def __len__(self) -> int:
@@ -68,15 +70,27 @@ class Profiles:
         capacity = len(self._arrays["rows"])
         if rows <= capacity:
             return
+        capacity = max(2 * capacity, rows, SLAB)
         for field in PROFILE_FIELDS:
-            grown = _untouched((max(2 * capacity, rows, SLAB), *field.shape), field.dtype)
+            if field not in self._held:
+                self._arrays[field.name] = np.broadcast_to(np.zeros((), field.dtype), (capacity, *field.shape))
+                continue
+            grown = _untouched((capacity, *field.shape), field.dtype)
             grown[: len(self.names)] = self._arrays[field.name][: len(self.names)]
             self._arrays[field.name] = grown
 
-    def clear(self, slots: Indices | slice) -> None:
-        """Make these rows hold nothing."""
-        for field in PROFILE_FIELDS:
-            self._arrays[field.name][slots] = field.empty
+    def hold(self, fields: tuple[Field, ...]) -> None:
+        """Give memory to these fields, whose empty value is zero."""
+        new = tuple(field for field in fields if field not in self._held)
+        for field in new:
+            self._arrays[field.name] = _untouched((len(self._arrays["rows"]), *field.shape), field.dtype)
+        self._held += new
+
+    def clear(self, slots: Indices | slice, fields: tuple[Field, ...] = PROFILE_FIELDS) -> None:
+        """Make these fields of these rows hold nothing."""
+        for field in fields:
+            if field in self._held:
+                self._arrays[field.name][slots] = field.empty
 
     def touch(self, slots: Indices) -> None:
         """These rows changed: their slabs are due."""
@@ -113,11 +127,14 @@ class Profiles:
         rows = SLAB * (max(slabs) + 1) if slabs else 0
         profiles._reserve(rows)
         profiles.names = [None] * rows
+        if any(slab["gpu_last_seen_ms"].any() for slab in slabs.values()):
+            profiles.hold(GPU_FIELDS)
         for index, slab in slabs.items():
             span = slice(index * SLAB, index * SLAB + len(slab))
             profiles.names[span] = slab.workloads
             for field in PROFILE_FIELDS:
-                profiles._arrays[field.name][span] = slab[field.name]
+                if field in profiles._held:
+                    profiles._arrays[field.name][span] = slab[field.name]
         profiles._slots = {name: slot for slot, name in enumerate(profiles.names) if name is not None}
         profiles._free = [slot for slot, name in enumerate(profiles.names) if name is None]
         if profiles._free:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -44,6 +45,17 @@ def find_gpu(nvml_name: str = "", pci_device_id: str = "") -> GpuModel | None:
     device = pci_device_id.upper().removeprefix("0X")[:4]
     by_id = next((gpu for gpu in GPU_MODELS if device and device in gpu.pci_device_ids), None)
     return by_id or _by_name(nvml_name)
+
+
+def code_of(nvml_name: str) -> int:
+    """A number for the table's row of this name, the same in every program; 0: the table does not know it."""
+    model = find_gpu(nvml_name)
+    return zlib.crc32(model.name.encode()) if model else 0
+
+
+def name_of(code: int) -> str:
+    """The name in the table behind a number of `code_of`; empty when it does not know it."""
+    return next((gpu.name for gpu in GPU_MODELS if zlib.crc32(gpu.name.encode()) == code), "")
 
 
 def mig_of(nvml_name: str, pci_device_id: str = "", discovered: Sequence[DiscoveredProfile] = ()) -> MigGpu | None:

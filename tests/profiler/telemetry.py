@@ -10,7 +10,7 @@ from models.columns import Columns
 from models.metrics import NullMeter
 from models.profile import PROFILE_FIELDS
 from models.telemetry import TelemetryBatch
-from profiler import signals
+from profiler import summary
 from profiler.partition import Partition
 from profiler.profiles import SLAB, Profiles
 from profiler.settings import ProfilerSettings
@@ -108,5 +108,5 @@ def state(taken: Partition) -> dict[str, dict[str, bytes]]:
     """`bits` of all that a partition holds, as it would be saved."""
     taken.settle()
     used = len(taken.profiles.names)
-    signals.write_means(taken.profiles, slice(0, used))
+    summary.write(taken.profiles, slice(0, used))
     return bits(taken.profiles.slab(index) for index in range(-(-used // SLAB)))

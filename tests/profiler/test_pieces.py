@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profiler.pieces import LATE_MS, epochs, late, newest_before
-from profiler.rows import Rows
 
 items = st.lists(st.tuples(st.integers(0, 4), st.integers(-(1 << 40), 1 << 42)), min_size=1, max_size=30)
 
@@ -43,11 +42,10 @@ def test_late_is_measured_against_earlier_messages(sent: list[list[tuple[int, in
     """A row is late when it lies over an hour before what earlier messages, and the state, brought of its workload."""
     table = sorted((m, slot, at) for m, rows in enumerate(sent) for slot, at in rows)
     columns = [np.array(column) for column in zip(*table, strict=True)]
-    rows = Rows(columns[0], columns[1], columns[2], columns[2], np.empty((0, len(table))))
     expected, newest = [], list(seen)
     for number in range(len(sent)):
         mine = [(slot, at) for m, slot, at in table if m == number]
         expected += [at < newest[slot] - LATE_MS for slot, at in mine]
         for slot, at in mine:
             newest[slot] = max(newest[slot], at)
-    assert late(rows, np.array(seen)).tolist() == expected
+    assert late(columns[0], columns[1], columns[2], np.array(seen)).tolist() == expected
