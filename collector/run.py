@@ -71,8 +71,10 @@ def collect(
     *,
     recording: Path | None = None,
     sources: Sequence[Source] | None = None,
+    pushed: Callable[[Outbox], Source] | None = None,
 ) -> None:
-    """Collect into the log until stopped; `recording` gets a copy. `sources` None: this machine's.
+    """Collect into the log until stopped; `recording` gets a copy. `sources` None: this machine's. `pushed` opens one
+    more, which looks at the outbox to push back when it is full.
 
     Raises OutboxError, RecordingError, SourceError at the start; LogError when the log refuses for good.
     """
@@ -85,7 +87,11 @@ def collect(
         sink: Sink = OutboxSink(outbox, lambda: link.partitions() or 1)
         if recording is not None:
             sink = Tee(sink, stack.enter_context(RecordingSink(recording)))
-        collector = Collector(sources or machine_sources(settings), sink, settings, meter, wait=stop.wait)
+        chosen = list(machine_sources(settings, meter) if sources is None else sources)
+        if pushed is not None:
+            chosen.append(pushed(outbox))
+            stack.callback(chosen[-1].close)  # its server must not outlive a failure before the end of `run`
+        collector = Collector(chosen, sink, settings, meter, wait=stop.wait)
         collector.restore(outbox.state)
         with sending(outbox, link, settings, meter, stop) as until:
             collector.run(until)
@@ -102,7 +108,7 @@ def record(
     """Collect into a recording alone until stopped. Raises RecordingError, SourceError."""
     raise_descriptor_limit()
     with RecordingSink(file) as sink:
-        Collector(sources or machine_sources(settings), sink, settings, meter, wait=stop.wait).run(stop)
+        Collector(sources or machine_sources(settings, meter), sink, settings, meter, wait=stop.wait).run(stop)
 
 
 def replay(
