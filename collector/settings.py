@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from collector.listen_settings import ListenSettings
+
 from collector.dcgm.settings import DcgmSettings
 
 
@@ -84,6 +86,7 @@ class CollectorSettings:
     """A span longer than this is not described by one row: after it, counters start anew."""
 
     host: HostSettings = field(default_factory=HostSettings)
+    listen: ListenSettings = field(default_factory=ListenSettings)
     dcgm: DcgmSettings = field(default_factory=DcgmSettings)
 
     def __post_init__(self) -> None:

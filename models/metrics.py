@@ -67,6 +67,13 @@ METRICS: tuple[MetricSpec, ...] = (
         "sizewise_outbox_dropped_messages_total", "counter", "Oldest messages dropped because the outbox was full"
     ),
     MetricSpec("sizewise_outbox_sent_messages_total", "counter", "Messages the log has confirmed", ("stream",)),
+    MetricSpec("sizewise_listen_requests_total", "counter", "Pushes answered", ("route", "status")),
+    MetricSpec("sizewise_listen_samples_total", "counter", "Samples pushed, by what became of them", ("protocol", "fate")),
+    MetricSpec(
+        "sizewise_listen_dropped_samples_total", "counter", "Samples taken that came twice or too late for a row", ("fate",)
+    ),
+    MetricSpec("sizewise_listen_clamped_values_total", "counter", "Pushed values over their signal's range"),
+    MetricSpec("sizewise_listen_series", "gauge", "Pushed series known now"),
     # every process
     MetricSpec("sizewise_build_info", "gauge", "Always 1; its labels say which build this is", ("version", "python")),
     MetricSpec("sizewise_stage_restarts_total", "counter", "Times a stage died and was started again", ("stage",)),

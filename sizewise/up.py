@@ -12,6 +12,7 @@ from recommender.service import Recommender
 from recommender.view import View
 from sizewise.http import bind, stages, url_of
 from sizewise.metrics import PrometheusMeter
+from sizewise.pushed import pushed
 from sizewise.settings import Settings
 from sizewise.supervise import Stage, start
 from stream.contract import EventLog
@@ -37,7 +38,7 @@ def start_all(log: EventLog, settings: Settings, meter: PrometheusMeter, stop: t
         Recommender(log, settings["recommender"], meter, time.time).run(stop)
 
     def read(stop: threading.Event) -> None:
-        collect(lambda: log, settings["collector"], meter, stop)
+        collect(lambda: log, settings["collector"], meter, stop, pushed=pushed(settings["collector"], meter))
 
     made = [
         Stage("collect", read),

@@ -10,15 +10,15 @@ from models.signals import SIGNALS
 FP64_BLANK = 140737488355328.0
 """dcgm_structs.h: 2^47. The next three integers mean not found, not supported, not permitted. INT32_BLANK (0x7ffffff0)
 is compared exactly, as 2 GiB-odd values of byte rates are honest; INT64_BLANK is far above FP64_BLANK."""
-_INT32_BLANKS = frozenset(float(0x7FFFFFF0 + i) for i in range(16))
+INT32_BLANKS = frozenset(float(0x7FFFFFF0 + i) for i in range(16))
 
 _HIGH = {(kind, signal.name): signal.high for kind, signals in SIGNALS.items() for signal in signals}
-_RATIOS = {signal.name for signals in SIGNALS.values() for signal in signals if signal.unit == "ratio"}
+RATIOS = {signal.name for signals in SIGNALS.values() for signal in signals if signal.unit == "ratio"}
 
 
 def is_blank(value: float) -> bool:
     """Whether DCGM says by this value that it has none."""
-    return not math.isfinite(value) or value >= FP64_BLANK or value in _INT32_BLANKS
+    return not math.isfinite(value) or value >= FP64_BLANK or value in INT32_BLANKS
 
 
 def in_our_unit(foreign: Foreign, value: float) -> float | None:
@@ -34,4 +34,4 @@ def bounded(foreign: Foreign, value: float) -> tuple[float | None, bool]:
     high = _HIGH[foreign.kind, foreign.signal]
     if value <= high:
         return value, False
-    return (high if foreign.signal in _RATIOS else None), True
+    return (high if foreign.signal in RATIOS else None), True
