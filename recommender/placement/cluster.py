@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models.hardware.discovery import find_gpu
-from models.inventory import Node
 from recommender.placement.request import GPU_MILLI, Bools, Ints, Request
 
-_GONE = -1
+GONE = -1
 """Free share of a GPU slot that a node does not have, or whose GPU is cut by MIG: below every request."""
 
 
@@ -49,6 +48,15 @@ class Cluster:
         columns = (self.cpu_milli.copy(), self.memory_bytes.copy(), self.gpu_milli.copy())
         return Cluster(self.names, *columns, self.model, free, self.labels)
 
+    def subset(self, nodes: Ints) -> Cluster:
+        """A copy of these nodes alone."""
+        free = {name: counts[nodes] for name, counts in self.mig_free.items()}
+        names, model = ([column[n] for n in nodes] for column in (self.names, self.model))
+        labels = [self.labels[n] for n in nodes] if self.labels else ()
+        return Cluster(
+            names, self.cpu_milli[nodes], self.memory_bytes[nodes], self.gpu_milli[:, nodes], model, free, labels
+        )
+
     def allowed(self, request: Request) -> Bools:
         """[n] nodes whose GPU model and labels the request accepts. Computed once a kind of request."""
         key = (request.gpu_models, request.labels)
@@ -68,6 +76,21 @@ class Cluster:
         if request.shared:
             return fits & (self.gpu_milli[:, nodes] >= request.gpu_milli).any(axis=0)
         return fits & (self.gpu_whole[nodes] >= request.gpus) if request.gpus else fits
+
+    def capacity(self, request: Request, nodes: Ints) -> Ints:
+        """[k] how many such requests fit on each of these nodes; a request for nothing fits without end (2**62)."""
+        room = np.full(len(nodes), 2**62, dtype=np.int64)
+        for free, wanted in ((self.cpu_milli, request.cpu_milli), (self.memory_bytes, request.memory_bytes)):
+            if wanted:
+                room = np.minimum(room, free[nodes] // wanted)
+        if request.mig_profile:
+            free = self.mig_free.get(request.mig_profile, np.zeros(len(self), dtype=np.int64))
+            room = np.minimum(room, free[nodes] // request.gpus)
+        elif request.shared:
+            room = np.minimum(room, (np.maximum(self.gpu_milli[:, nodes], 0) // request.gpu_milli).sum(axis=0))
+        elif request.gpus:
+            room = np.minimum(room, self.gpu_whole[nodes] // request.gpus)
+        return np.where(self.feasible(request, nodes), room, 0)
 
     def take(self, node: int, request: Request, slots: Sequence[int]) -> None:
         """Give the request room on `node`, on these GPU slots. Raises ValueError when it does not fit there."""
@@ -108,37 +131,3 @@ class Cluster:
         """What the GPU model of the node is called: as NVML says, and as models.hardware does."""
         known = find_gpu(self.model[node])
         return {self.model[node], known.name} if known else {self.model[node]}
-
-
-def from_inventory(nodes: Sequence[Node]) -> Cluster:
-    """Free resources as the newest inventory says: what allocations hold is taken off.
-
-    An allocation that names no CPU or memory holds none that is known; a GPU that any allocation names is taken whole.
-    GPUs cut by MIG offer their instances that no allocation names.
-    """
-    deepest = max((len(node.gpus) for node in nodes), default=0)
-    gpu = np.full((max(deepest, 1), len(nodes)), _GONE, dtype=np.int64)
-    profiles = sorted({m.profile for node in nodes for g in node.gpus for m in g.mig})
-    mig = {profile: np.zeros(len(nodes), dtype=np.int64) for profile in profiles}
-    for n, node in enumerate(nodes):
-        taken = {uuid for allocation in node.allocations for uuid in allocation.gpu_uuids}
-        for slot, device in enumerate(node.gpus):
-            if not device.mig_enabled:
-                gpu[slot, n] = 0 if device.uuid in taken else GPU_MILLI
-            for instance in device.mig:
-                mig[instance.profile][n] += instance.uuid not in taken
-    return Cluster(
-        names=[node.name for node in nodes],
-        cpu_milli=np.array(
-            [_left(1000 * x.cpu_cores, [1000 * (a.cpu_cores or 0) for a in x.allocations]) for x in nodes]
-        ),
-        memory_bytes=np.array([_left(x.memory_bytes, [a.memory_bytes or 0 for a in x.allocations]) for x in nodes]),
-        gpu_milli=gpu,
-        model=[node.gpus[0].model if node.gpus else "" for node in nodes],
-        mig_free=mig,
-        labels=[node.labels for node in nodes],
-    )
-
-
-def _left(total: float, held: Sequence[float]) -> int:
-    return max(int(total - sum(held)), 0)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 
 from recommender.placement.cluster import Cluster
 from recommender.placement.job import Job, NodeFacts
 from recommender.placement.policies import Policy
-from recommender.placement.request import Floats, Ints
-from recommender.placement.spot import plan_spot
+from recommender.placement.request import GPU_MILLI, Bools, Floats, Ints
+from recommender.placement.spot import gpu_price, plan_spot
 from recommender.placement.suitability import suitability
+from recommender.placement.topology import LINK_SCORES, nearest_slots
 
 _DRAM_CEILING = 0.8
 """Practical peak of DRAM activity: two jobs of 0.4 fill it."""
-_LINK_SCORES = {"nvlink": 1.0, "pcie-switch": 0.6, "numa": 0.3, "system": 0.0}
 _UNKNOWN = 0.5
 """Score where nothing is known: neither for nor against."""
 _LEAST_USD = 1e-9
@@ -42,6 +41,15 @@ class Scene:
     nodes: Ints
 
 
+def slots_on(job: Job, scene: Scene, node: int) -> tuple[int, ...]:
+    """The GPUs of the node that the job takes: a share where the policy says, several where they are nearest."""
+    whole = job.request.whole_gpus
+    if whole < 2:
+        return tuple(scene.policy.slots(job.request, node))
+    free = np.flatnonzero(scene.cluster.gpu_milli[:, node] == GPU_MILLI).tolist()
+    return nearest_slots(scene.facts[node].links, free, whole)[0]
+
+
 def fragmentation(job: Job, scene: Scene) -> Factor:
     """Least loss of worth of what stays free."""
     costs = scene.policy.costs(job.request, scene.nodes)
@@ -54,7 +62,9 @@ def fragmentation(job: Job, scene: Scene) -> Factor:
 
 def suited(job: Job, scene: Scene) -> Factor:
     """The GPU model for what limits the job, per dollar."""
-    found = [suitability(job, scene.facts[n]) for n in scene.nodes]
+    kinds = [(f.gpu_model, f.gpus, f.price_usd_per_hour) for f in (scene.facts[n] for n in scene.nodes)]
+    of_kind = {kind: suitability(job, scene.facts[n]) for kind, n in zip(kinds, scene.nodes, strict=True)}
+    found = [of_kind[kind] for kind in kinds]
     worth = np.array([np.nan if value is None else value for value, _ in found])
     best = np.nanmax(worth) if np.isfinite(worth).any() else 1.0
     return Factor("suitability", np.nan_to_num(worth / best, nan=_UNKNOWN), lambda i: found[i][1])
@@ -62,13 +72,19 @@ def suited(job: Job, scene: Scene) -> Factor:
 
 def topology(job: Job, scene: Scene) -> Factor:
     """How near the GPUs of one node are to each other; a job with one GPU does not care."""
-    found = [_links(scene, int(n), job.request.whole_gpus) for n in scene.nodes]
+    gpus = job.request.whole_gpus
+    if gpus < 2:
+        return Factor("topology", np.ones(len(scene.nodes)), lambda i: "one GPU: no link needed")
+    found = [_links(scene, int(n), gpus) for n in scene.nodes]
     return Factor("topology", np.array([score for score, _ in found]), lambda i: found[i][1])
 
 
 def interference(job: Job, scene: Scene) -> Factor:
     """Least expected slowdown by those that share the GPU: time on it grows once a resource is asked for twice over."""
-    speeds = np.array([_shared_speed(job, scene, int(n)) for n in scene.nodes])
+    beside = _may_share(job, scene)
+    speeds = np.array(
+        [_shared_speed(job, scene, int(n)) if b else 1.0 for n, b in zip(scene.nodes, beside, strict=True)]
+    )
     return Factor(
         "interference",
         np.nan_to_num(speeds, nan=_UNKNOWN),
@@ -82,7 +98,11 @@ def interference(job: Job, scene: Scene) -> Factor:
 
 def spot(job: Job, scene: Scene) -> Factor:
     """Lowest expected cost, with the work that interruptions lose."""
-    found = [_cost(job, scene.facts[n]) for n in scene.nodes]
+    kinds = [
+        (f.price_usd_per_hour, f.gpus, f.spot, f.interruptions_per_hour) for f in (scene.facts[n] for n in scene.nodes)
+    ]
+    of_kind = {kind: _cost(job, scene.facts[n]) for kind, n in zip(kinds, scene.nodes, strict=True)}
+    found = [of_kind[kind] for kind in kinds]
     costs = np.array([cost for cost, _ in found])
     known = np.isfinite(costs)
     scores = np.where(np.isnan(costs), _UNKNOWN, 0.0)
@@ -97,24 +117,24 @@ def _least_is_best(costs: Floats) -> Floats:
 
 def _links(scene: Scene, node: int, gpus: int) -> tuple[float, str]:
     """The weakest link among the GPU slots that would be used."""
-    if gpus < 2:
-        return 1.0, "one GPU: no link needed"
-    free = np.flatnonzero(scene.cluster.gpu_milli[:, node] == 1000)[:gpus]
-    links = scene.facts[node].links
-    kinds = [links.get((int(a), int(b)), links.get((int(b), int(a)))) for a, b in combinations(free, 2)]
-    known = [kind for kind in kinds if kind is not None]
-    if len(known) < len(kinds):
+    free = np.flatnonzero(scene.cluster.gpu_milli[:, node] == GPU_MILLI).tolist()
+    _, weakest = nearest_slots(scene.facts[node].links, free, gpus)
+    if weakest is None:
         return _UNKNOWN, "how its GPUs are linked is not known"
-    weakest = min(known, key=lambda kind: _LINK_SCORES.get(kind, 0.0))
-    return _LINK_SCORES.get(weakest, 0.0), f"its {gpus} GPUs are joined by {weakest} at the weakest"
+    return LINK_SCORES.get(weakest, 0.0), f"its {gpus} GPUs are joined by {weakest} at the weakest"
+
+
+def _may_share(job: Job, scene: Scene) -> Bools:
+    """[k] nodes with room for the job on a GPU that is in use already; elsewhere it has a GPU of its own."""
+    free = scene.cluster.gpu_milli[:, scene.nodes]
+    room = (free >= job.request.gpu_milli) & (free < GPU_MILLI)
+    return np.asarray(room.any(axis=0) & job.request.shared)
 
 
 def _shared_speed(job: Job, scene: Scene, node: int) -> float:
-    """1 on a GPU of its own; NaN when a demand is not known."""
-    if not job.request.shared:
-        return 1.0
+    """1 when the policy takes a GPU of its own after all; NaN when a demand is not known."""
     slot = scene.policy.slots(job.request, node)[0]
-    if scene.cluster.gpu_milli[slot, node] == 1000:
+    if scene.cluster.gpu_milli[slot, node] == GPU_MILLI:
         return 1.0
     beside = scene.facts[node].tenants.get(slot)
     if beside is None or job.compute_demand is None or job.bandwidth_demand is None:
@@ -127,9 +147,9 @@ def _cost(job: Job, facts: NodeFacts) -> tuple[float, str]:
     """(USD of the GPUs' share of the node for the whole run, sentence). NaN: not known; infinite: must not go there."""
     if facts.spot and job.checkpointing is None:
         return float("inf"), "it cannot be interrupted, and this is a spot node"
-    if facts.price_usd_per_hour is None or job.run_time_s is None:
+    price = gpu_price(job, facts)
+    if price is None or job.run_time_s is None:
         return float("nan"), "its run time or the node's price is not known"
-    price = facts.price_usd_per_hour * (max(job.request.gpus, 1) / facts.gpus if facts.gpus else 1.0)
     if not facts.spot:
         cost = price * job.run_time_s / 3600
         return cost, f"${cost:.2f} on demand"

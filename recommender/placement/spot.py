@@ -7,10 +7,11 @@ Wall time: Daly's complete model, M e^(R/M) (e^((t+d)/M) - 1) T/t for work T, in
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, expm1, inf, sqrt
 
-from recommender.placement.job import Checkpointing
+from recommender.placement.job import Checkpointing, Job, NodeFacts
 
 _OVERFLOW = 700.0
 
@@ -57,3 +58,59 @@ def plan_spot(
     interval = checkpoint_interval_s(checkpoint.cost_s, between_s)
     wall = expected_wall_s(work_s, interval, checkpoint, between_s)
     return SpotPlan(interval, wall / work_s, wall / 3600 * price_usd_per_hour)
+
+
+@dataclass(frozen=True, slots=True)
+class SpotAdvice:
+    """advised: whether the cheapest spot node costs less than the cheapest other; None: not known, `sentence` says why.
+
+    plan: on that spot node; None without one. spot_usd, on_demand_usd: for the whole run; None: no such node, or unknown.
+    """
+
+    advised: bool | None
+    sentence: str
+    plan: SpotPlan | None = None
+    spot_usd: float | None = None
+    on_demand_usd: float | None = None
+
+
+def gpu_price(job: Job, facts: NodeFacts) -> float | None:
+    """USD per hour of what one member takes: its GPUs' share of the node, without GPUs the node."""
+    if facts.price_usd_per_hour is None:
+        return None
+    return facts.price_usd_per_hour * (max(job.request.gpus, 1) / facts.gpus if facts.gpus else 1.0)
+
+
+def advise_spot(job: Job, facts: Sequence[NodeFacts]) -> SpotAdvice:
+    """Spot or not, for one member, among the nodes that it could go to."""
+    if job.checkpointing is None:
+        return SpotAdvice(None, "spot was not asked for: say what a checkpoint costs and how long a restart takes")
+    if not any(f.spot for f in facts):
+        return SpotAdvice(None, "none of the nodes that it could go to is a spot node")
+    kinds = {(gpu_price(job, f), f.interruptions_per_hour if f.spot else None, f.spot) for f in facts}
+    hours = None if job.run_time_s is None else job.run_time_s / 3600
+    plain = [price * hours for price, _, spot in kinds if hours and not spot and price is not None]
+    plans = [
+        plan_spot(job.run_time_s, job.checkpointing, rate, price)
+        for price, rate, spot in kinds
+        if spot and job.run_time_s and price is not None and rate is not None
+    ]
+    on_demand = min(plain, default=None)
+    if not plans:
+        lacks = "its run time" if not job.run_time_s else "how often spot nodes are interrupted, or their price,"
+        return SpotAdvice(None, f"{lacks} is not known", None, None, on_demand)
+    return _compared(min(plans, key=lambda plan: plan.cost_usd), on_demand)
+
+
+def _compared(plan: SpotPlan, on_demand: float | None) -> SpotAdvice:
+    how = (
+        f"a checkpoint every {plan.interval_s:.0f} s"
+        if plan.interval_s < inf
+        else "no checkpoint: none was interrupted"
+    )
+    spot = f"${plan.cost_usd:.2f} on spot with {how}, {plan.stretch_ratio:.0%} of its run time"
+    if on_demand is None:
+        return SpotAdvice(None, f"{spot}; no node on demand has a price to compare", plan, plan.cost_usd, None)
+    word = "cheaper" if plan.cost_usd < on_demand else "not cheaper"
+    sentence = f"{spot}; ${on_demand:.2f} on demand: spot is {word}"
+    return SpotAdvice(plan.cost_usd < on_demand, sentence, plan, plan.cost_usd, on_demand)

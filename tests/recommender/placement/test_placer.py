@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.inventory import Allocation, Gpu, MigInstance, Node
-from recommender.placement.cluster import Cluster, from_inventory
+from recommender.placement.cluster import Cluster
 from recommender.placement.fragmentation import Fragmentation, NodeStates
+from recommender.placement.inventory import cluster_of, room_of
 from recommender.placement.placer import Placer
 from recommender.placement.policies import BestFitPolicy
 from recommender.placement.request import Mix, Request
@@ -153,7 +154,7 @@ def test_inventory_becomes_free_room() -> None:
         ),
         allocations=(Allocation("w", "i", 4.0, 8 * GIB, ("a", "m1")),),
     )
-    free = from_inventory([node])
+    free = cluster_of([room_of(node)])
     assert free.cpu_milli.tolist() == [12_000]
     assert free.memory_bytes.tolist() == [56 * GIB]
     assert free.gpu_milli[:, 0].tolist() == [0, 1000, -1]

@@ -1,4 +1,4 @@
-"""Ranking: each factor moves the order its way and says why; what is not feasible is counted by reason."""
+"""Ranking: each factor moves the order its way and says why; what is not feasible is named by reason."""
 
 from __future__ import annotations
 
@@ -83,18 +83,18 @@ def test_what_cannot_be_interrupted_gets_no_spot_node() -> None:
     """No checkpoints: spot nodes are refused by name."""
     ranking = ranked(Job(whole(1)), [replace(A100, spot=True), A100])
     assert order(ranking) == ["n1"]
-    assert ranking.refused == {"it cannot be interrupted, and this is a spot node": 1}
+    assert ranking.refused == {"it cannot be interrupted, and this is a spot node": ("n0",)}
 
 
-def test_every_node_without_room_is_counted_by_what_it_lacks() -> None:
+def test_every_node_without_room_is_named_by_what_it_lacks() -> None:
     """Too little CPU, too few GPUs, no GPU at all."""
     state = cluster((1, 64, 8), (64, 64, 1), (64, 64, 0), (64, 1, 8))
     ranking = ranked(Job(Request(2000, 2 * 2**30, 2, 1000)), [A100] * 4, state=state)
     assert ranking.candidates == ()
     assert ranking.refused == {
-        "fewer than 2 GPUs wholly free": 2,
-        "too little CPU is free": 1,
-        "too little memory is free": 1,
+        "fewer than 2 GPUs wholly free": ("n1", "n2"),
+        "too little CPU is free": ("n0",),
+        "too little memory is free": ("n3",),
     }
 
 

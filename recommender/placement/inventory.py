@@ -1,0 +1,161 @@
+"""Inventory as room to place in: what each node has free, and what it is, from its newest report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+
+from models.inventory import Allocation, Gpu, MigInstance, Node
+from recommender.placement.cluster import GONE, Cluster
+from recommender.placement.job import NodeFacts
+from recommender.placement.request import GPU_MILLI, Request
+
+_GIB = 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class TopologyLabels:
+    """Labels of a node that name its domains, the first that it bears counts; the zone is in the inventory itself."""
+
+    nvlink: tuple[str, ...] = ()
+    rack: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRoom:
+    """What one node has free.
+
+    gpu_milli: free share per GPU, in the node's order; -1 for one that MIG cuts up. mig_free: free instances by profile
+    name. held: what GPU workloads on it asked for, as far as inventory tells. unknown: allocations without CPU or memory.
+    """
+
+    node: Node
+    cpu_milli: int
+    memory_bytes: int
+    gpu_milli: tuple[int, ...]
+    mig_free: Mapping[str, tuple[MigInstance, ...]]
+    facts: NodeFacts
+    held: tuple[Request, ...]
+    unknown: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.node.cluster}/{self.node.name}"
+
+    @property
+    def gpus_in_use(self) -> int:
+        return self.gpu_milli.count(0)
+
+
+def room_of(node: Node, topology: TopologyLabels | None = None) -> NodeRoom:
+    """What allocations hold is taken off.
+
+    An allocation that names no CPU or memory holds none that is known; a GPU that any allocation names is taken whole,
+    because inventory does not tell shares. GPUs cut by MIG offer the instances that no allocation names.
+    """
+    taken = {uuid for allocation in node.allocations for uuid in allocation.gpu_uuids}
+    holders = _holders(node.allocations)
+    return NodeRoom(
+        node,
+        _left(1000 * node.cpu_cores, [1000 * cpu for cpu, _, _ in holders if cpu is not None]),
+        _left(node.memory_bytes, [memory for _, memory, _ in holders if memory is not None]),
+        tuple(GONE if gpu.mig_enabled else (0 if gpu.uuid in taken else GPU_MILLI) for gpu in node.gpus),
+        _mig_free(node.gpus, taken),
+        facts_of(node, topology or TopologyLabels()),
+        tuple(_held(node, holders)),
+        sum(cpu is None or memory is None for cpu, memory, _ in holders),
+    )
+
+
+def facts_of(node: Node, topology: TopologyLabels) -> NodeFacts:
+    slot = {gpu.uuid: n for n, gpu in enumerate(node.gpus)}
+    links = {
+        (n, slot[link.peer_uuid]): link.kind
+        for n, gpu in enumerate(node.gpus)
+        for link in gpu.links
+        if n < slot.get(link.peer_uuid, -1)
+    }
+    named = {
+        "zone": node.zone,
+        "rack": _first(node.labels, topology.rack),
+        "nvlink": _first(node.labels, topology.nvlink),
+    }
+    domains = {level: f"{node.cluster}/{name}" for level, name in named.items() if name}
+    return NodeFacts(
+        gpu_model=node.gpus[0].model if node.gpus else "",
+        gpus=len(node.gpus),
+        price_usd_per_hour=node.price_usd_per_hour,
+        spot=bool(node.spot),
+        domains=domains,
+        links=links,
+    )
+
+
+def cluster_of(rooms: Sequence[NodeRoom]) -> Cluster:
+    """Free resources of these nodes as columns, in their order; names are `cluster/node`."""
+    deepest = max((len(room.gpu_milli) for room in rooms), default=0)
+    gpu = np.full((max(deepest, 1), len(rooms)), GONE, dtype=np.int64)
+    mig: dict[str, np.ndarray] = {}
+    for n, room in enumerate(rooms):
+        gpu[: len(room.gpu_milli), n] = room.gpu_milli
+        for profile, free in room.mig_free.items():
+            mig.setdefault(profile, np.zeros(len(rooms), dtype=np.int64))[n] = len(free)
+    return Cluster(
+        names=[room.name for room in rooms],
+        cpu_milli=np.array([room.cpu_milli for room in rooms], dtype=np.int64),
+        memory_bytes=np.array([room.memory_bytes for room in rooms], dtype=np.int64),
+        gpu_milli=gpu,
+        model=[room.facts.gpu_model for room in rooms],
+        mig_free=mig,
+        labels=[room.node.labels for room in rooms],
+    )
+
+
+_Holder = tuple[float | None, int | None, tuple[str, ...]]
+"""CPU cores, memory bytes and GPU uuids of one workload instance."""
+
+
+def _holders(allocations: Sequence[Allocation]) -> list[_Holder]:
+    """One per workload instance: one source sees its requests, another its GPUs."""
+    found: dict[tuple[str, str], _Holder] = {}
+    for a in allocations:
+        cpu, memory, gpus = found.get((a.workload, a.instance), (None, None, ()))
+        found[a.workload, a.instance] = (
+            a.cpu_cores if cpu is None else cpu,
+            a.memory_bytes if memory is None else memory,
+            tuple(dict.fromkeys((*gpus, *a.gpu_uuids))),
+        )
+    return list(found.values())
+
+
+def _held(node: Node, holders: Sequence[_Holder]) -> Iterator[Request]:
+    """Requests that took GPUs, rounded up to a core and a GiB, so that alike ones count as one kind."""
+    whole = {gpu.uuid for gpu in node.gpus if not gpu.mig_enabled}
+    slices = {m.uuid: m.profile for gpu in node.gpus for m in gpu.mig}
+    for cpu, memory, uuids in holders:
+        cores, gib = 1000 * ceil(cpu or 0), _GIB * ceil((memory or 0) / _GIB)
+        if gpus := len(whole.intersection(uuids)):
+            yield Request(cores, gib, gpus, GPU_MILLI)
+        for profile, count in Counter(slices[uuid] for uuid in uuids if uuid in slices).items():
+            yield Request(cores, gib, count, mig_profile=profile)
+
+
+def _mig_free(gpus: Sequence[Gpu], taken: set[str]) -> Mapping[str, tuple[MigInstance, ...]]:
+    free: dict[str, tuple[MigInstance, ...]] = {}
+    for gpu in gpus:
+        for instance in gpu.mig:
+            mine = () if instance.uuid in taken else (instance,)
+            free[instance.profile] = (*free.get(instance.profile, ()), *mine)
+    return free
+
+
+def _first(labels: Mapping[str, str], names: Sequence[str]) -> str:
+    return next((labels[name] for name in names if labels.get(name)), "")
+
+
+def _left(total: float, held: Sequence[float]) -> int:
+    return max(int(total - sum(held)), 0)

@@ -1,0 +1,59 @@
+"""What a view's nodes offer to jobs: rebuilt only where something changed, and never changed by a question."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from models.inventory import Allocation, Gpu, MigInstance, Node
+from recommender.placement.inventory import TopologyLabels, room_of
+from recommender.placement.request import Request
+from recommender.supply import Supplies, mix_of
+
+GIB = 2**30
+CARDS = tuple(Gpu(f"g{n}", "NVIDIA A100-SXM4-80GB", 80 * GIB) for n in range(2))
+CUT = Gpu("m", "NVIDIA A100-SXM4-80GB", 80 * GIB, mig_enabled=True, mig=(
+    MigInstance("m1", "3g.40gb", 0), MigInstance("m2", "3g.40gb", 4),
+))  # fmt: skip
+NODE = Node("c", "a", 1, cpu_cores=16, memory_bytes=64 * GIB, gpus=(*CARDS, CUT), allocations=(
+    Allocation("w", "i", 1.5, 3 * GIB), Allocation("w", "i", gpu_uuids=("g0",)), Allocation("s", "j", gpu_uuids=("m2",)),
+))  # fmt: skip
+
+
+def test_a_node_offers_what_no_allocation_holds() -> None:
+    """14.5 of 16 cores, 61 of 64 GiB, GPU 1, MIG instance m1. Two sources tell of one instance: it counts once."""
+    room = room_of(NODE)
+    assert (room.cpu_milli, room.memory_bytes) == (14_500, 61 * GIB)
+    assert room.gpu_milli == (0, 1000, -1)
+    assert room.mig_free == {"3g.40gb": (CUT.mig[0],)}
+    assert (room.gpus_in_use, room.unknown) == (1, 1)
+
+
+def test_the_mix_is_what_gpu_workloads_hold() -> None:
+    """w: one GPU with 2 cores and 3 GiB, rounded up. s: a slice, of which no CPU is known."""
+    mix = mix_of([room_of(NODE)])
+    assert set(mix.requests) == {Request(2000, 3 * GIB, 1, 1000), Request(0, 0, 1, mig_profile="3g.40gb")}
+    assert mix.weights.tolist() == [0.5, 0.5]
+
+
+def test_only_what_changed_is_built_anew() -> None:
+    """The same nodes: the same supply. One new report: rooms of the others, and prices of an equal mix, are kept."""
+    supplies, nodes = Supplies(TopologyLabels()), {"c/a": NODE, "c/b": replace(NODE, name="b")}
+    first = supplies.of(nodes)
+    assert supplies.of(dict(nodes)) is first
+    second = supplies.of(nodes | {"c/b": replace(nodes["c/b"], cpu_cores=8)})
+    assert second.rooms[0] is first.rooms[0]
+    assert second.rooms[1] is not first.rooms[1]
+    assert second.potential is first.potential
+    assert second.cluster.cpu_milli.tolist() == [14_500, 6_500]
+    assert len(supplies.of({"c/a": NODE}).rooms) == 1
+
+
+def test_an_offer_is_a_copy() -> None:
+    """What a question takes there is free in the supply."""
+    supply = Supplies(TopologyLabels()).of({"c/a": NODE})
+    offer = supply.only(np.array([0]))
+    offer.cluster.take(0, Request(1000, GIB, 1, 1000), [1])
+    assert supply.cluster.gpu_whole.tolist() == [1]
+    assert supply.cluster.cpu_milli.tolist() == [14_500]
