@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import keyword
 from pathlib import Path
 
 import click
@@ -11,14 +12,17 @@ from bench.report import MissingDataError, print_report, write_json, write_pictu
 
 BENCHES: dict[str, str] = {
     "collector": "CPU and memory of the collector at 1 Hz on 200 containers, against prometheus-node-exporter",
+    "import": "14 days of 1,000 workloads from a real Prometheus to a full report, against KRR's queries",
     "ingest": "the profiler: samples per second on one core and through Kafka, memory per workload, against VPA",
     "mig": "MIG size from whole-GPU telemetry: slice speed and the smallest slice within a slowdown, on MISO",
     "pack": "inference services on MIG: GPUs used for rate and latency targets, against ParvaGPU",
     "place": "placement on the openb cluster: GPU allocation, against Random, BestFit and FGD",
     "sizing": "CPU and memory requests replayed on Bitbrains: slack, OOM-days, churn, against VPA, KRR, Autopilot, Kruize",
     "recommend": "100,000 workloads re-recommended on one core, against the real VPA recommender",
+    "roofline": "the roofline class against gpuFLOPBench, Orion and the power limits of Zeus",
+    "bottleneck": "GPU class with and without profiling counters, on H100 windows",
 }
-"""Name: what it measures. The module is bench.NAME (dashes become underscores) and has `run(data: Path | None) -> Report`."""
+"""Name: what it measures. `module_of(NAME)` has `run(data: Path | None) -> Report`."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -33,7 +37,7 @@ def main(name: str | None, data: Path | None, json_file: Path | None) -> None:
         return
     if name not in BENCHES:
         raise click.UsageError(f"no bench {name!r}; known: {', '.join(BENCHES) or 'none'}")
-    module = importlib.import_module(f"bench.{name.replace('-', '_')}")
+    module = importlib.import_module(module_of(name))
     try:
         report = module.run(data)
     except MissingDataError as error:
@@ -43,6 +47,12 @@ def main(name: str | None, data: Path | None, json_file: Path | None) -> None:
     write_pictures(report, json_file.parent if json_file else Path("bench-out"))
     if json_file:
         write_json(report, json_file)
+
+
+def module_of(name: str) -> str:
+    """bench.NAME with dashes as underscores; one more underscore where NAME is a word of Python's own."""
+    module = name.replace("-", "_")
+    return f"bench.{module}_" if keyword.iskeyword(module) else f"bench.{module}"
 
 
 if __name__ == "__main__":

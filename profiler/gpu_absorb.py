@@ -14,12 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bottleneck import CLASSES, Method
+from models.bottleneck import Method
 from models.hardware.discovery import code_of
 from models.peak16 import to_peak16
 from models.profile import GPU_FIELDS, GPU_SIGNALS_KEPT, PEAK_DAYS
 from profiler.bottleneck.evidence import SIGNAL
 from profiler.bottleneck.gpu import Verdicts, classify
+from profiler.bottleneck.shares import by_class
 from profiler.decay import gain_within_day
 from profiler.gpu_windows import GpuRows, GpuWindows, windows
 from profiler.pieces import epochs, late, newest_before, runs
@@ -96,11 +97,10 @@ def _cut(rows: GpuRows) -> _Pieces:
 def _sums(found: GpuWindows, verdicts: Verdicts, start: Indices) -> dict[str, Floats]:
     gain = gain_within_day(found.time_ms)
     seconds = found.interval_ms / 1000.0 * gain
-    in_class = np.where(verdicts.bottleneck[:, None] == np.arange(CLASSES), seconds[:, None], 0.0)
     weight = found.seconds[_KEPT] * gain
     value = np.where(weight > 0, found.mean[_KEPT], 0.0) * weight
     per_window = {
-        "gpu_class_seconds": in_class,
+        "gpu_class_seconds": by_class(verdicts.bottleneck, seconds),
         "gpu_counter_seconds": np.where(verdicts.method == Method.COUNTERS, seconds, 0.0),
         "gpu_learned_seconds": np.where(verdicts.method == Method.LEARNED, seconds, 0.0),
         "gpu_confidence_seconds": verdicts.confidence * seconds,

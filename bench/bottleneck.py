@@ -1,0 +1,108 @@
+"""How much of the GPU class survives when the profiling counters are taken away. Data: h100-windows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from bench.h100 import Windows, read_windows, without
+from bench.report import Cell, Report, require_data
+from models.bottleneck import CLASSES, COMPUTE, HOST, MEMORY, Bottleneck
+from profiler.bottleneck.boards import Floats
+from profiler.bottleneck.evidence import PROFILING, SIGNAL
+from profiler.bottleneck.gpu import Codes, Verdicts, classify
+
+_PCIE = ("pcie_transmit_bytes_per_s", "pcie_receive_bytes_per_s")
+_NVLINK = ("nvlink_transmit_bytes_per_s", "nvlink_receive_bytes_per_s")
+_LACKING: Mapping[str, tuple[str, ...]] = {
+    "NVML alone": PROFILING,
+    "NVML, no NVLink": (*PROFILING, *_NVLINK),
+    "NVML, no PCIe": (*PROFILING, *_PCIE),
+    "NVML, no power": (*PROFILING, "power_watts"),
+    "NVML, no memory utilisation": (*PROFILING, "memory_copy_utilization_ratio"),
+}
+
+
+def run(data: Path | None) -> Report:
+    windows = read_windows(require_data(data, "h100-windows"))
+    truth = classify(windows.mean, windows.boards)
+    answers = {name: classify(without(windows.mean, *lacks), windows.boards) for name, lacks in _LACKING.items()}
+    nvml = answers["NVML alone"]
+    rows = [_workload(name, windows, truth, nvml) for name in sorted(set(windows.workload))]
+    rows += [_variant(name, answer.bottleneck, truth.bottleneck) for name, answer in answers.items()]
+    peers = {
+        "GPU utilisation over 0.5 is compute (peer)": _by_utilization(windows.mean),
+        "KempnerPulse lines, counters (peer)": _kempner(windows.mean),
+    }
+    rows += [_variant(name, codes, truth.bottleneck) for name, codes in peers.items()]
+    return Report(
+        "GPU class with and without profiling counters, 1,056 windows of H100", _figures(truth, nvml), rows, _NOTES
+    )
+
+
+_NOTES = (
+    "Truth is the rule with counters; `NVML alone` is the same rule between the bounds that physics sets. Nothing is fitted, "
+    "so no window is scored by what was learned from it. Lines and ceilings stand in models/bottleneck.py.",
+    "same: of all windows; abstained: no class given; wrong: another class. FP32 and FP64 activity were not recorded.",
+    "Four runs of 5 minutes of one node, 8 GPUs each: 1,056 windows are far fewer independent observations.",
+)
+
+
+def _figures(truth: Verdicts, nvml: Verdicts) -> dict[str, float]:
+    abstained = nvml.bottleneck == Bottleneck.INSUFFICIENT
+    same = nvml.bottleneck == truth.bottleneck
+    return {"class_agreement": float(np.mean(same | abstained)), "abstained": float(np.mean(abstained))}
+
+
+def _workload(name: str, windows: Windows, truth: Verdicts, nvml: Verdicts) -> dict[str, Cell]:
+    mine = windows.workload == name
+    counted = np.bincount(truth.bottleneck[mine], minlength=CLASSES)
+    shares = {Bottleneck(code): float(n / mine.sum()) for code, n in enumerate(counted) if n}
+    headline = max(shares, key=lambda b: shares[b])
+    evidence = np.nanmean(truth.evidence[:, mine], axis=1)
+    return _variant(name, nvml.bottleneck[mine], truth.bottleneck[mine]) | {
+        "class with counters": _text(headline),
+        "its share": shares[headline],
+        "compute": float(evidence[COMPUTE]),
+        "memory": float(evidence[MEMORY]),
+        "host": float(evidence[HOST]),
+    }
+
+
+def _text(bottleneck: Bottleneck) -> str:
+    return f"{bottleneck.label} ({bottleneck.io_kind})" if bottleneck.io_kind else bottleneck.label
+
+
+def _variant(name: str, codes: Codes, truth: Codes) -> dict[str, Cell]:
+    abstained, same = codes == Bottleneck.INSUFFICIENT, codes == truth
+    return {
+        "what": name,
+        "windows": len(codes),
+        "same": float(np.mean(same)),
+        "abstained": float(np.mean(abstained)),
+        "wrong": float(np.mean(~same & ~abstained)),
+    }
+
+
+def _by_utilization(values: Floats) -> Codes:
+    """What a dashboard of GPU utilisation suggests."""
+    busy = values[SIGNAL["gpu_utilization_ratio"]]
+    return np.select([busy < 0.05, busy >= 0.5], [Bottleneck.IDLE, Bottleneck.COMPUTE], Bottleneck.LATENCY).astype(
+        np.uint8
+    )
+
+
+def _kempner(values: Floats) -> Codes:
+    """KempnerPulse 0.5.0, compute/thresholds.py, the lines alone: with counters, in its order of compute before memory."""
+    sm, tensor, dram = (values[SIGNAL[f"{name}_active_ratio"]] for name in ("sm", "tensor", "dram"))
+    busy = values[SIGNAL["gpu_utilization_ratio"]]
+    pcie = np.max([values[SIGNAL[name]] for name in _PCIE], axis=0)
+    copies = (values[SIGNAL["memory_copy_utilization_ratio"]] >= 0.4) | (pcie >= 1e9)
+    compute = ((tensor >= 0.15) & (sm >= 0.4)) | (sm >= 0.5)
+    return np.select(
+        [busy < 0.05, copies & (sm < 0.3), compute, dram >= 0.4],
+        [Bottleneck.IDLE, Bottleneck.IO_HOST_TRANSFER, Bottleneck.COMPUTE, Bottleneck.MEMORY_BANDWIDTH],
+        Bottleneck.LATENCY,
+    ).astype(np.uint8)
