@@ -95,9 +95,11 @@ class PrometheusClient:
 
 
 def _retry(times: int) -> Retry:
-    """Waits 0.5, 1, 2, ... s, or as long as Retry-After says; the last bad answer is handed on, not raised."""
+    """Waits 0.5, 1, 2, ... s, or as long as Retry-After says; the last bad answer is handed on, not raised. A server
+    that cannot be reached is tried for 4 s only: mostly the url is wrong."""
     return Retry(
         total=times,
+        connect=min(times, 3),
         backoff_factor=_BACKOFF_S,
         status_forcelist=_RETRY_ON,
         respect_retry_after_header=True,

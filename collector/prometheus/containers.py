@@ -38,7 +38,7 @@ class ContainerRows:
         self._labels = Meanings(_labels)
         self.machines: set[str] = set()
         """Names and addresses of the machines whose containers were seen."""
-        self.clamped = 0
+        self._clamped = 0
 
     def add(
         self, answers: Mapping[str, Sequence[Series]], facts: Facts, timelines: Timelines, out: RowMessages
@@ -51,6 +51,11 @@ class ContainerRows:
                 found.update(pods.get(key[:3], {}))
                 events += self._add_one(key, pod, found, facts, timelines, out)
         return events
+
+    def take_clamped(self) -> int:
+        """Values that had to be clamped or left out as too high, since this was asked last."""
+        clamped, self._clamped = self._clamped, 0
+        return clamped
 
     def _grouped(
         self, answers: Mapping[str, Sequence[Series]]
@@ -85,7 +90,7 @@ class ContainerRows:
         line = columns.line
         if line is None:
             return
-        self.clamped += columns.clamped
+        self._clamped += columns.clamped
         workload = str(pod.workload(self._cluster or key[0] or "prometheus", facts.owners.get(key[:3])))
         n = len(line)
         sizes: dict[str, Column] = {name: [value] * n for name, value in facts.sizes.get(key, {}).items()}

@@ -17,16 +17,21 @@ class GpuRows:
 
     def __init__(self, cluster: str) -> None:
         self._cluster = cluster
-        self.clamped = 0
+        self._clamped = 0
 
     def add(
         self, answers: Mapping[str, Sequence[Series]], facts: Facts, timelines: Timelines, out: RowMessages
     ) -> None:
         for use, found in self._grouped(answers, facts).items():
             columns = Columns(found, DCGM, timelines)
-            self.clamped += columns.clamped
+            self._clamped += columns.clamped
             if columns.line is not None:
                 out.add("gpu", use.keys, columns.line.time_ms, columns.line.interval_ms, columns.signals)
+
+    def take_clamped(self) -> int:
+        """Values that had to be clamped or left out as too high, since this was asked last."""
+        clamped, self._clamped = self._clamped, 0
+        return clamped
 
     def _grouped(self, answers: Mapping[str, Sequence[Series]], facts: Facts) -> dict[GpuUse, dict[str, list[Series]]]:
         """GPUs are few beside containers, so labels are read anew each time, and a pod's owner with them."""

@@ -15,7 +15,7 @@ from typing import Protocol
 import msgspec
 
 from collector.outbox import Addressed, Outbox
-from collector.prometheus import queries
+from collector.prometheus import inventory, queries
 from collector.prometheus.answer import Series
 from collector.prometheus.containers import ContainerRows
 from collector.prometheus.facts import Facts, container_key, container_sizes, oom_times, pod_owners
@@ -28,6 +28,7 @@ from collector.prometheus.settings import ImportSettings
 from collector.prometheus.timeline import Span
 from collector.publisher import Flush, messages
 from collector.source import Stop
+from models.inventory import Node
 from models.metrics import Meter
 
 _LOGGER = logging.getLogger(__name__)
@@ -40,8 +41,8 @@ _SERIES_PER_QUERY = 50_000
 _FULL_SHARE = 0.5
 """The import waits while the outbox is this full: as fast as the log takes it, and nothing is dropped."""
 _WAIT_S = 0.05
-_NAMES_AGAIN_S = 3600.0
-"""`follow` asks this often which metrics there are."""
+_LOOK_AGAIN_S = 600.0
+"""`follow` asks this often which metrics and machines there are."""
 
 Progress = Callable[[int, int, int], None]
 """Told after each span: milliseconds of history done and to do, rows so far."""
@@ -99,6 +100,9 @@ class History:
         self._span_s = _FIRST_SPAN_S
         self._names: frozenset[str] = frozenset()
         self._wanted: Sequence[Wanted] = ()
+        self._nodes: Sequence[Node] = ()
+        """Machines that are not published yet."""
+        self._look_again_s = 0.0
         self.position = position
         """How far it is; what is before is in the outbox or the log."""
         self.rows = 0
@@ -125,7 +129,10 @@ class History:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _look(self, start_s: float, end_s: float) -> None:
-        """Learn which metrics there are, and split them when there are very many series."""
+        """Learn which metrics and machines there are, and split what has very many series; not each time anew."""
+        if end_s < self._look_again_s:
+            return
+        self._look_again_s = end_s + _LOOK_AGAIN_S
         self._names = frozenset(self._server.names(start_s, end_s))
         self._wanted = queries.wanted(self._names, self._settings)
         containers = next((one for one in self._wanted if one.system == "cadvisor"), None)
@@ -135,6 +142,12 @@ class History:
             shards = queries.shards_of(by_namespace, _SERIES_PER_QUERY)
             self._wanted = queries.wanted(self._names, self._settings, shards)
         _LOGGER.info("%d metrics are known there, %d queries take a span", len(self._names), len(self._wanted))
+        self._nodes = self._inventory(end_s)
+
+    def _inventory(self, at_s: float) -> Sequence[Node]:
+        asked = inventory.questions(self._names, self._settings.match)
+        answers = {metric: self._server.instant(query, at_s) for metric, query in asked.items()}
+        return inventory.nodes(answers, self._names, self._settings.cluster, round(at_s * 1000))
 
     def _may_go_on(self, stop: Stop) -> bool:
         while not stop.is_set():
@@ -146,7 +159,8 @@ class History:
     def _ask(self, pool: ThreadPoolExecutor, start_s: float, limit_s: float) -> _Asked:
         """Send off what a span needs. Sizes and owners are of the whole span: the newest in it counts."""
         end_s = min(start_s + self._span_s, limit_s)
-        span_s, match, server, there = end_s - start_s, self._settings.match, self._server, self._names
+        match, server, there = self._settings.match, self._server, self._names
+        span_s = end_s - start_s + self._lead_s  # a short span may hold no scrape of kube-state-metrics
         samples = {one: pool.submit(self._samples, one, start_s, end_s) for one in self._wanted}
         sizes = {
             name: pool.submit(server.instant, queries.size_query(name, span_s, match), end_s)
@@ -213,7 +227,10 @@ class History:
         self._machines.add(by_system["node-exporter"], self._containers.machines, timelines, out)
         self.rows += out.rows
         self._meter.count("sizewise_collector_rows_total", out.rows, source=SOURCE)
-        flush = Flush(round(asked.end_s * 1000), (), events, ())
+        clamped = self._containers.take_clamped() + self._gpus.take_clamped()
+        self._meter.count("sizewise_collector_clamped_values_total", clamped, source=SOURCE)
+        nodes, self._nodes = self._nodes, ()
+        flush = Flush(round(asked.end_s * 1000), (), events, nodes)
         return [*out.take(), *messages(flush, self._outbox.producer, self._partitions)]
 
     def _adapt(self, answer_bytes: int) -> None:

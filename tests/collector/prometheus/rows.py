@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from collector.telemetry_rows import decode_rows
 from models.events import WorkloadEvent
+from models.inventory import Node
 from models.signals import RowKind
 from models.telemetry import KEY_COLUMNS
 from stream import schemas
 from stream.contract import EventLog
 from stream.json_codec import decode_json
 from stream.read_all import read_all
-from stream.streams import EVENTS, TELEMETRY
+from stream.streams import EVENTS, INVENTORY, TELEMETRY
 
 _KINDS: dict[str, RowKind] = {schema: kind for kind, schema in schemas.TELEMETRY.items()}
 
@@ -42,6 +43,10 @@ def by_workload(rows: list[Row]) -> dict[str, list[Row]]:
 def events_in(log: EventLog) -> list[WorkloadEvent]:
     values = [r.value or b"" for n in range(log.partitions(EVENTS)) for r in read_all(log, EVENTS, n)]
     return [decode_json(value, WorkloadEvent) for value in values]
+
+
+def nodes_in(log: EventLog) -> list[Node]:
+    return [decode_json(record.value or b"", Node) for record in read_all(log, INVENTORY, 0)]
 
 
 def _records(log: EventLog):

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from models.histogram import percentile
+from models.inventory import Gpu
 from models.profile import PROFILE_FIELDS
 from stream.contract import EventLog
 from stream.read_all import read_all
 from stream.streams import TELEMETRY
 from tests.collector.prometheus.conftest import Importer, Serve
-from tests.collector.prometheus.rows import by_workload, events_in, rows_in
+from tests.collector.prometheus.rows import by_workload, events_in, nodes_in, rows_in
 from tests.collector.prometheus.world import STEP, T0, Container, World, minutes
 from tests.profiler import telemetry
 
@@ -304,3 +305,30 @@ def test_an_empty_server_is_no_error(serve: Serve, importer: Importer, log: Even
     assert imported.complete
     assert imported.rows == 0
     assert rows_in(log) == []
+
+
+def test_machines_and_what_can_be_seen_of_them_are_inventory(serve: Serve, importer: Importer, log: EventLog) -> None:
+    """Sizes by kube-state-metrics, else by node-exporter; GPUs with their memory; a signal whose metric the server
+    lacks says which and where it comes from."""
+    world, times = World(), minutes(1)
+    SHOP.add_to(world, times, [0.5] * len(times), [1e9] * len(times))
+    for resource, size in (("cpu", 64.0), ("memory", 256e9), ("pods", 110.0)):
+        world.add("kube_node_status_capacity", [(time, size) for time in times], node="node-1", resource=resource)
+    for cpu in "012":
+        world.add(
+            "node_cpu_seconds_total", [(time, 1.0) for time in times], instance="10.0.0.9:9100", mode="idle", cpu=cpu
+        )
+    world.add("node_memory_MemTotal_bytes", [(time, 8e9) for time in times], instance="10.0.0.9:9100")
+    gpu = {"UUID": "GPU-aa", "modelName": "NVIDIA A10", "Hostname": "node-1", "instance": "10.0.0.1:9400"}
+    world.add("DCGM_FI_DEV_FB_TOTAL", [(time, 24564.0) for time in times], **gpu)
+    importer.run(serve(world).url, 1)
+    nodes = {node.name: node for node in nodes_in(log)}
+    assert {name: (node.cpu_cores, node.memory_bytes) for name, node in nodes.items()} == {
+        "node-1": (64.0, 256_000_000_000),
+        "10.0.0.9": (3.0, 8_000_000_000),
+    }
+    assert nodes["node-1"].gpus == (Gpu("GPU-aa", "NVIDIA A10", 24564 * 2**20),)
+    seen = {line.signal: line.reason for line in nodes["node-1"].coverage}
+    assert seen["cpu_cores"] == seen["framebuffer_total_bytes"] == ""
+    assert "container_memory_rss" in seen["memory_rss_bytes"]
+    assert "counters.csv" in seen["sm_active_ratio"]
