@@ -11,7 +11,7 @@ from models.signals import CPU_SIGNALS
 
 SLAB = 256
 _DAY_MS = 86_400_000
-_TODAY = 20_000
+TODAY = 20_000
 """UTC day number of the newest day: 4 October 2024."""
 _TAIL = np.array([0.0, 0.67, 1.28, 2.05, 2.33, 3.09])
 """Standard deviations of a normal distribution at DAY_LEVELS."""
@@ -31,12 +31,12 @@ def _slab(first: int, n: int, random: np.random.Generator) -> Columns:
     arrays = empty_arrays(PROFILE_FIELDS, n)
     median = np.exp(random.normal((-1.0, np.log(5e8)), 1.5, (n, 2)))
     spread = random.uniform(0.1, 0.8, (n, 2))
-    now = (_TODAY + 1) * _DAY_MS - random.integers(1, 60_000, n)
+    now = (TODAY + 1) * _DAY_MS - random.integers(1, 60_000, n)
     arrays["first_seen_ms"][:] = now - PEAK_DAYS * _DAY_MS
     arrays["last_seen_ms"][:] = now
     arrays["covered_ms"][:] = PEAK_DAYS * _DAY_MS
     arrays["rows"][:] = PEAK_DAYS * 1440
-    arrays["newest_day"][:] = _TODAY
+    arrays["newest_day"][:] = TODAY
     for resource in range(2):
         arrays["histogram"][:, resource] = _weights(median[:, resource], spread[:, resource], resource)
     daily = median[:, :, None] * np.exp(random.normal(0, 0.1, (n, 2, PEAK_DAYS)))
@@ -57,7 +57,8 @@ def _weights(median: Array, spread: Array, resource: int) -> Array:
     centre = np.log((edges[:-1] + edges[1:]) / 2)
     distance = (centre - np.log(median)[:, None]) / spread[:, None]
     density = np.exp(-0.5 * distance**2) * np.diff(np.log(np.maximum(edges, edges[1] / 2)))
-    return (density / density.sum(axis=1, keepdims=True) * 8e6).astype(np.uint32)
+    weights: Array = (density / density.sum(axis=1, keepdims=True) * 8e6).astype(np.uint32)
+    return weights
 
 
 def _fill_signals(arrays: dict[str, Array], median: Array, random: np.random.Generator) -> None:

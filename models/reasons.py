@@ -37,6 +37,12 @@ class Reason(IntFlag):
     STALE = 1 << 16
     QOS_CHANGES = 1 << 17
     OVERRUN_ALLOWED = 1 << 18
+    EXPERTS = 1 << 19
+    ABOVE_EXPECTED = 1 << 20
+    LEAK = 1 << 21
+    UNDO = 1 << 22
+    CHANGE_BUDGET = 1 << 23
+    AUTOSCALED = 1 << 24
 
 
 SENTENCES: dict[Reason, str] = {
@@ -59,6 +65,12 @@ SENTENCES: dict[Reason, str] = {
     Reason.STALE: "no telemetry for a while: this describes the past",
     Reason.QOS_CHANGES: "its Kubernetes QoS class would change with these requests and limits",
     Reason.OVERRUN_ALLOWED: "policy allows the highest peaks to be exceeded on some days",
+    Reason.EXPERTS: "sizing rules weighed by their record on it and on workloads like it meet the target rate",
+    Reason.ABOVE_EXPECTED: "today's peak is above what was expected of it: raised at once",
+    Reason.LEAK: "its memory grows from day to day and does not fall: it looks like a leak, which a larger size only delays",
+    Reason.UNDO: "its request was lowered and it was killed or throttled soon after: the request before is proposed again",
+    Reason.CHANGE_BUDGET: "its namespace has no lowering left for today; larger savings go first",
+    Reason.AUTOSCALED: "an autoscaler follows its use of this request: a new request would change its number of replicas",
 }
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from models.columns import Field
 
 _R = 2
+CARRIERS = 3
+"""The heaviest experts that are shown."""
 _NAN = float("nan")
 
 RECOMMENDATION_FIELDS: tuple[Field, ...] = (
@@ -38,4 +40,20 @@ RECOMMENDATION_FIELDS: tuple[Field, ...] = (
         "CPU: share of time above target; memory: chance of a day above it",
         _NAN,
     ),
+    Field("request_before", "float64", (_R,), "request before the newest change of it that was seen", _NAN),
+    Field("request_changed_ms", "int64", (_R,), "when that change was seen; 0: never"),
+    Field("lowered_ms", "int64", (_R,), "when the target was last lowered; 0: never"),
+    Field("expert_limit", "float64", (_R,), "what the blend of experts asks for, before policy", _NAN),
+    Field("expert_slack_ratio", "float32", (_R,), "slack that the blend expects of it", _NAN),
+    Field("expert_overrun_ratio", "float32", (_R,), "overrun it expects: memory days, CPU time", _NAN),
+    Field(
+        "own_share_ratio",
+        "float32",
+        (_R,),
+        "part of its evidence that is the workload's own; the rest is its class",
+        _NAN,
+    ),
+    Field("carrier", "uint8", (_R, CARRIERS), "experts that carried it, heaviest first (recommender.sizing.experts)"),
+    Field("carrier_weight", "float32", (_R, CARRIERS), "their weights", _NAN),
+    Field("carrier_limit", "float32", (_R, CARRIERS), "the limit of each, cores and bytes", _NAN),
 )

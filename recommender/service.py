@@ -10,13 +10,17 @@ import numpy as np
 from models.columns import Columns
 from models.metrics import Meter
 from models.reasons import Action
+from recommender.kept import fleets, kept_of, others_of
 from recommender.settings import RecommenderSettings
 from recommender.sizing.policy_columns import PolicyTable
-from recommender.slabs import Slabs
+from recommender.slabs import Place, Slabs
 from stream.consume import Consumer
 from stream.contract import EventLog, Message, Record
 from stream.read_all import newest_by_key, newest_offsets, read_all
-from stream.streams import PROFILES, RECOMMENDATIONS
+from stream.streams import FLEET, PROFILES, RECOMMENDATIONS, RECORDS
+
+HEAR_INTERVAL_S = 600.0
+"""How often other partitions are asked what they taught: 130 KB each, for days that are told apart by hours."""
 
 
 class RecommendStage:
@@ -35,11 +39,14 @@ class RecommendStage:
         self._meter = meter
         self._now = now
         self._partitions: dict[int, Slabs] = {}
+        self._heard_s = now()
 
     def assigned(self, partition: int) -> int | None:
         newest = newest_offsets(read_all(self._log, PROFILES, partition))
         own = newest_by_key(read_all(self._log, RECOMMENDATIONS, partition))
-        self._partitions[partition] = slabs = Slabs(partition, self._policies, newest, own)
+        place = Place(partition, self._log.partitions(PROFILES))
+        kept = kept_of(partition, own, read_all(self._log, RECORDS, partition), read_all(self._log, FLEET, 0))
+        self._partitions[partition] = slabs = Slabs(place, self._policies, newest, kept)
         return slabs.next_offset
 
     def dropped(self, partition: int) -> None:
@@ -49,6 +56,7 @@ class RecommendStage:
         self._partitions[record.partition].take(record)
 
     def checkpoint(self, offsets: Mapping[int, int]) -> Mapping[str, Sequence[Message]]:
+        self._hear_of_others()
         started = self._now()
         decisions = [decision for partition in offsets for decision in self._partitions[partition].decide()]
         if decisions:
@@ -56,7 +64,20 @@ class RecommendStage:
         for decision in decisions:
             if decision.recommendations is not None:
                 self._count(decision.recommendations)
-        return {RECOMMENDATIONS: [decision.message for decision in decisions]}
+        out = {RECOMMENDATIONS: [decision.message for decision in decisions], RECORDS: [], FLEET: []}
+        for partition in offsets:
+            for stream, messages in self._partitions[partition].kept().items():
+                out[stream].extend(messages)
+        return out
+
+    def _hear_of_others(self) -> None:
+        """What other partitions taught, at most once in HEAR_INTERVAL_S: it changes once a day."""
+        if not self._partitions or self._now() - self._heard_s < HEAR_INTERVAL_S:
+            return
+        self._heard_s = self._now()
+        taught = fleets(read_all(self._log, FLEET, 0))
+        for partition, slabs in self._partitions.items():
+            slabs.learning.others = others_of(partition, taught)
 
     def _count(self, recommendations: Columns) -> None:
         counts = np.bincount(recommendations["action"].ravel(), minlength=len(Action))

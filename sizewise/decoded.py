@@ -73,6 +73,11 @@ def _cells(field: Field, value: Any) -> Plain:
     """One column, or one per resource or signal."""
     if field.shape == ():
         return {field.name: _number(value)}
+    if len(field.shape) > 1:  # resource by resource, what carried a decision
+        return {
+            f"{field.name}.{label}": [_number(one) for one in part]
+            for label, part in zip(RESOURCES, value, strict=True)
+        }
     labels = RESOURCES if field.shape == (len(RESOURCES),) else [signal.name for signal in CPU_SIGNALS]
     return {f"{field.name}.{label}": _number(part) for label, part in zip(labels, value, strict=True)}
 

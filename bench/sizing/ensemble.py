@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.sizing.replay import FLOOR, cap
 from bench.sizing.score import MIN_SAMPLES_RATIO
-from bench.sizing.usage import Past, Resource, quantile, quantiles
+from bench.sizing.usage import BlockReduction, Past, Resource, quantile, quantiles
 from models.columns import Array
 from recommender.sizing.experts.calibrate import PRICES, Realised, meet, volatility_groups
 from recommender.sizing.experts.catalogue import EXPERTS
@@ -43,6 +43,7 @@ class Learner:
     resource: Resource
     hold_days: int = 1
     leave_out: bool = True
+    summary: BlockReduction = day_quantiles
     _known: dict[int, Evidence] = field(default_factory=dict)
     _traits: dict[int, Traits] = field(default_factory=dict)
     _ledger: Ledger | None = None
@@ -69,7 +70,7 @@ class Learner:
     def _finish_day(self, past: Past) -> None:
         """Charge the day that just ended to the limits set before it, then set new ones."""
         experts, folds = EXPERTS[self.resource], _folds(len(past), self.leave_out)
-        summary = past.per_block(day_quantiles)
+        summary = past.per_block(self.summary)
         ledger = self._ledger or Ledger.empty(len(past), len(experts))
         priors = self._priors or [Prior.empty(len(experts)) for _ in folds]
         if self._pending and self._classes is not None:
@@ -193,10 +194,12 @@ class Target:
     def _step(self, past: Past) -> None:
         realised = self._realised or Realised.empty(past.resource)
         if self._limits is not None and self._groups is not None:
-            day = past.per_block(day_quantiles)[:, -1]
-            realised = realised.after(losses(past.resource, day, self._limits).overrun, self._groups)
+            day = past.per_block(self.learner.summary)[:, -1]
+            overrun = losses(past.resource, day, self._limits).overrun
+            overrun[:, -1] /= self.rate
+            realised = realised.after(overrun, self._groups)
         priced = np.stack([self.learner.choice(past, price).limit for price in PRICES[past.resource]], axis=1)
         priced = np.maximum(np.fmin(priced, cap(past)[:, None]), FLOOR[past.resource])
         self._groups = volatility_groups(self.learner.traits(past).volatility)
-        limits = meet(self.rate, realised, self._groups, priced)
+        limits = meet(past.resource, self.rate, realised, self._groups, priced)
         self._limits, self._realised = np.concatenate([priced, limits[:, None]], axis=1), realised

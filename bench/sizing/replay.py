@@ -8,14 +8,14 @@ from typing import Protocol
 
 import numpy as np
 
-from bench.sizing.usage import DAY_S, Past, Resource, Usage
+from bench.sizing.usage import DAY_S, Past, Usage
 from models.columns import Array
+from recommender.sizing.experts.catalogue import SMALLEST
+from recommender.sizing.learn import CPU_CAP_RATIO
 
-FLOOR: dict[Resource, float] = {"cpu": 0.010, "memory": float(10 << 20)}
+FLOOR = SMALLEST
 """The same for every policy, in cores and bytes. Floors of a product (VPA 250 MiB, KRR 100 MiB) are left out: with
 them VPA wastes more of a small workload, which says nothing of the algorithm."""
-CPU_CAP_RATIO = 1.05
-"""CPU usage exceeds the nominal size in 2 % of samples (turbo), so the cap lies above what was ever used."""
 WARM_UP_DAYS = 7
 
 

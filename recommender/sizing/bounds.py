@@ -7,11 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.columns import Array
+from models.profile import CPU, MEMORY
 from models.reasons import Reason
 from recommender.sizing.estimate import (
     Estimate,
+    at_least_peak,
     cpu_percentile,
     flag,
+    from_experts,
+    highest_day,
     memory_peak,
     recently_killed,
     widened_down,
@@ -19,9 +23,11 @@ from recommender.sizing.estimate import (
     with_growth,
     with_margin,
     with_oom_bump,
+    with_peak_of_today,
     with_seen_at_kill,
     with_throttling,
 )
+from recommender.sizing.expected import Expected
 from recommender.sizing.policy_columns import PolicyColumns, pair
 from recommender.sizing.usage import Usage
 
@@ -45,9 +51,13 @@ class Bounds:
         )
 
 
-def estimate_bounds(usage: Usage, policy: PolicyColumns) -> Bounds:
-    """Bounds from usage, before policy. Rows with fewer than policy's `min_rows`, or without the signal, are NaN."""
-    cpu, memory = _cpu(usage, policy), _memory(usage, policy)
+def estimate_bounds(usage: Usage, policy: PolicyColumns, expected: Expected | None = None) -> Bounds:
+    """Bounds from usage, before policy. Rows with fewer than policy's `min_rows`, or without the signal, are NaN.
+
+    The experts are asked where they know a workload; until then plain rules serve: percentile and peak, with a margin.
+    """
+    limits = (expected or Expected.nothing(len(usage))).limit
+    cpu, memory = _cpu(usage, policy, limits[:, CPU]), _memory(usage, policy, limits[:, MEMORY])
     lower, target, upper = (pair(c.value, m.value) for c, m in zip(cpu, memory, strict=True))
     reasons = pair(cpu[1].reasons, memory[1].reasons)
     young = usage.days < policy["lower_after_days"]
@@ -55,24 +65,31 @@ def estimate_bounds(usage: Usage, policy: PolicyColumns) -> Bounds:
     return _without_evidence(Bounds(lower, target, upper, reasons).ordered(), usage, policy)
 
 
-def _cpu(usage: Usage, policy: PolicyColumns) -> tuple[Estimate, Estimate, Estimate]:
-    """Compressible: a percentile with a margin. The lower bound has no margin, the upper one all of them."""
+def _cpu(usage: Usage, policy: PolicyColumns, limit: Array) -> tuple[Estimate, Estimate, Estimate]:
+    """Compressible. The lower bound is a percentile without margin, the upper one has all of it."""
     held_back = policy["cpu_throttled_ratio"], policy["cpu_throttled_max_raise_ratio"]
-    lower = cpu_percentile(usage, _LOWER)
-    target, upper = (
-        with_margin(with_throttling(cpu_percentile(usage, level), usage, *held_back), policy["cpu_margin_ratio"])
-        for level in (_TARGET, _UPPER)
-    )
-    return widened_down(lower, usage), target, widened_up(upper, usage)
+    margin = policy["cpu_margin_ratio"]
+    plain = highest_day(with_margin(cpu_percentile(usage, _TARGET), margin), usage, margin)
+    target = with_throttling(from_experts(plain, limit), usage, *held_back)
+    upper = with_margin(with_throttling(cpu_percentile(usage, _UPPER), usage, *held_back), margin)
+    upper = Estimate(np.fmax(upper.value, target.value), upper.reasons)
+    return widened_down(cpu_percentile(usage, _LOWER), usage), target, widened_up(upper, usage)
 
 
-def _memory(usage: Usage, policy: PolicyColumns) -> tuple[Estimate, Estimate, Estimate]:
-    """Incompressible: the peak, what an OOM kill and growth add, a margin. The peak itself is the lower bound."""
+def _memory(usage: Usage, policy: PolicyColumns, limit: Array) -> tuple[Estimate, Estimate, Estimate]:
+    """Incompressible: never below the peak, which is the lower bound; growth and an OOM kill add to it."""
     killed = recently_killed(usage, policy["memory_peak_days"])
     bump = policy["oom_bump_ratio"], policy["oom_bump_min_bytes"], policy["oom_bump_max_ratio"]
+    margin = policy["memory_margin_ratio"]
     peak = memory_peak(usage, policy["memory_overrun_days_ratio"])
     growing = with_growth(peak, usage, policy["memory_growth_days"], policy["memory_growth_max_ratio"])
-    target = with_margin(with_oom_bump(growing, usage, killed, bump), policy["memory_margin_ratio"])
+    bumped = with_oom_bump(growing, usage, killed, bump)
+    plain = with_margin(bumped, margin)
+    wanted = from_experts(plain, limit + (growing.value - peak.value))
+    wanted = with_peak_of_today(at_least_peak(wanted, growing), usage, limit, margin)
+    target = wanted.because(
+        (bumped.value > growing.value) & (plain.value >= wanted.value), plain.value, Reason.OOM_BUMP
+    )
     return with_seen_at_kill(peak, usage, killed), target, widened_up(target, usage)
 
 

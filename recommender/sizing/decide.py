@@ -10,10 +10,13 @@ from models.reasons import Action, Reason
 from models.recommendation import RECOMMENDATION_FIELDS
 from recommender.sizing.bounds import Bounds, estimate_bounds
 from recommender.sizing.estimate import flag
+from recommender.sizing.expected import Expected
+from recommender.sizing.feedback import seen_changes, undone
 from recommender.sizing.limits import limit_targets, qos_change
 from recommender.sizing.outlook import expected_slack, overrun_risk
-from recommender.sizing.policy import Standing, apply_policy, since_ms
+from recommender.sizing.policy import apply_policy, since_ms
 from recommender.sizing.policy_columns import PolicyColumns
+from recommender.sizing.standing import Standing
 from recommender.sizing.usage import DAY_MS, Usage, draw_usage
 
 _CASES = (
@@ -29,19 +32,30 @@ _ACTIONS = np.array([action for action, _ in _CASES], dtype=np.uint8)
 _ACTION_REASONS = np.array([reason for _, reason in _CASES], dtype=np.uint64)
 
 
-def decide(profiles: Columns, previous: Columns | None, policy: PolicyColumns, at_ms: int | None = None) -> Columns:
+def decide(
+    profiles: Columns,
+    previous: Columns | None,
+    policy: PolicyColumns,
+    at_ms: int | None = None,
+    expected: Expected | None = None,
+    may_lower: Array | None = None,
+) -> Columns:
     """Recommendations for rows of the profile table, in their order.
 
     previous: what was recommended for (some of) these workloads before; None: nothing.
+    expected: what the experts ask for, row by row; None: nothing, so plain rules serve.
+    may_lower: [n] whether the change budget lets a target be lowered; None: all.
     at_ms:    the time decided for; None: the newest evidence among the rows.
     A slab is decided at a time: 256 rows stay in the cache.
     """
     if at_ms is None:
         at_ms = int(profiles["last_seen_ms"].max(initial=0))
     usage = draw_usage(profiles, policy, at_ms)
-    standing = _standing(previous, profiles)
-    estimate = estimate_bounds(usage, policy)
-    bounds = apply_policy(estimate, usage, standing, policy)
+    expected = expected or Expected.nothing(len(usage))
+    standing = Standing.of(previous, profiles.workloads)
+    changes = seen_changes(standing, usage)
+    estimate = estimate_bounds(usage, policy, expected)
+    bounds = apply_policy(undone(estimate, changes, usage, policy), usage, standing, policy, may_lower)
     limits = limit_targets(bounds, usage, policy)
     action, reasons = _act(bounds, usage, policy)
     reasons = reasons | qos_change(bounds, limits, usage) | _stale(usage, policy)
@@ -65,6 +79,10 @@ def decide(profiles: Columns, previous: Columns | None, policy: PolicyColumns, a
         "usage_peak": usage.peak,
         "expected_slack_ratio": expected_slack(bounds.target, usage),
         "overrun_risk_ratio": overrun_risk(bounds.target, usage),
+        "request_before": changes.before,
+        "request_changed_ms": changes.at_ms,
+        "lowered_ms": np.where(bounds.target < standing.size(usage), at_ms, standing.lowered_ms),
+        **expected.columns(),
     }
     typed = {field.name: arrays[field.name].astype(field.dtype, copy=False) for field in RECOMMENDATION_FIELDS}
     return Columns(RECOMMENDATION_FIELDS, profiles.workloads, typed)
@@ -83,16 +101,3 @@ def _act(bounds: Bounds, usage: Usage, policy: PolicyColumns) -> tuple[Array, Ar
 def _stale(usage: Usage, policy: PolicyColumns) -> Array:
     silent = usage.at_ms - usage.last_seen_ms > policy["stale_after_days"] * DAY_MS
     return flag(silent, Reason.STALE)[:, None]
-
-
-def _standing(previous: Columns | None, profiles: Columns) -> Standing:
-    """The targets that stand, row by row of the profiles. A slab only ever grows, so mostly the rows are the same."""
-    if previous is not None and previous.workloads == profiles.workloads:
-        return Standing(previous["target"], previous["target_since_ms"])
-    target, since = np.full((len(profiles), 2), np.nan), np.zeros((len(profiles), 2), dtype=np.int64)
-    if previous is not None:
-        row_of = {workload: row for row, workload in enumerate(previous.workloads)}
-        pairs = [(row, row_of[workload]) for row, workload in enumerate(profiles.workloads) if workload in row_of]
-        here, there = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
-        target[here], since[here] = previous["target"][there], previous["target_since_ms"][there]
-    return Standing(target, since)

@@ -60,6 +60,33 @@ def memory_peak(usage: Usage, overrun_days_ratio: Array) -> Estimate:
     return estimate.because(kept, estimate.value, Reason.WEEKLY_PEAK)
 
 
+def highest_day(base: Estimate, usage: Usage, margin: Array) -> Estimate:
+    """CPU under a week: the highest daily P95 + margin, from the first finished day on (experts.cold)."""
+    known = ~np.isnan(usage.cpu_day_p95)
+    return base.because(known, usage.cpu_day_p95 * (1.0 + margin), Reason.PERCENTILE)
+
+
+def from_experts(base: Estimate, limit: Array) -> Estimate:
+    """What the experts ask for instead, where they know the workload; the reasons of the plain rule go with it."""
+    known = ~np.isnan(limit)
+    reasons = np.where(known, np.uint64(Reason.EXPERTS), base.reasons)
+    return Estimate(np.where(known, limit, base.value), reasons)
+
+
+def at_least_peak(base: Estimate, peak: Estimate) -> Estimate:
+    """Never below the peak that policy does not allow to be exceeded; its reasons are kept either way."""
+    kept = Estimate(base.value, base.reasons | peak.reasons & ~np.uint64(Reason.PEAK))
+    return kept.because(peak.value > base.value, peak.value, Reason.PEAK)
+
+
+def with_peak_of_today(base: Estimate, usage: Usage, limit: Array, margin: Array) -> Estimate:
+    """A peak of the running day above what the experts expected, with the plain margin."""
+    today = usage.peaks[0]
+    return base.because(
+        (today > limit) & (today * (1.0 + margin) > base.value), today * (1.0 + margin), Reason.ABOVE_EXPECTED
+    )
+
+
 def with_margin(base: Estimate, ratio: Array) -> Estimate:
     return Estimate(base.value * (1.0 + ratio), base.reasons | flag((ratio > 0) & ~np.isnan(base.value), Reason.MARGIN))
 
@@ -71,9 +98,12 @@ def with_throttling(base: Estimate, usage: Usage, from_ratio: Array, max_raise: 
 
 
 def with_growth(base: Estimate, usage: Usage, days: Array, max_ratio: Array) -> Estimate:
-    """Steady growth of daily peaks, carried on for some days; see `growth_per_day`."""
+    """Steady growth of daily peaks, carried on for some days; see `growth_per_day`. Where the median day grows as
+    steadily, memory that is taken is not given back: a leak."""
     added = np.minimum(growth_per_day(usage.peaks, usage.highest) * days, max_ratio * base.value)
-    return base.because(added > 0, base.value + added, Reason.GROWING)
+    grown = base.because(added > 0, base.value + added, Reason.GROWING)
+    leaking = (added > 0) & (growth_per_day(usage.medians, usage.highest) > 0)
+    return Estimate(grown.value, grown.reasons | flag(leaking, Reason.LEAK))
 
 
 def with_seen_at_kill(base: Estimate, usage: Usage, recent: Array) -> Estimate:

@@ -22,7 +22,8 @@ def limit_targets(bounds: Bounds, usage: Usage, policy: PolicyColumns) -> Array:
     limits = np.where(choice == LIMITS.index("equal-request"), bounds.target, _keep_ratio(bounds, usage, policy))
     dropped = np.broadcast_to(choice[:, 0] == LIMITS.index("drop-cpu-limit"), (len(usage),))
     limits[:, CPU] = np.where(dropped, np.nan, limits[:, CPU])
-    return limits
+    largest = bounds.target * policy.both("max_limit_request_ratio")
+    return np.where(limits > largest, largest, limits)
 
 
 def qos_change(bounds: Bounds, limits: Array, usage: Usage) -> Array:

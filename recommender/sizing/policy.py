@@ -5,7 +5,7 @@ Applying it again to what it gave changes nothing. Only a cap that was set goes 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,24 +14,21 @@ from models.profile import MEMORY
 from models.reasons import Reason
 from recommender.sizing.bounds import Bounds
 from recommender.sizing.estimate import flag, recently_killed
-from recommender.sizing.policy_columns import PolicyColumns
+from recommender.sizing.policy_columns import AUTOSCALED, PolicyColumns
+from recommender.sizing.standing import Standing
 from recommender.sizing.usage import DAY_MS, Usage
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What was recommended before: target [n, 2], NaN for none, and since_ms [n, 2] from when it stands."""
-
-    target: Array
-    since_ms: Array
-
-
-def apply_policy(bounds: Bounds, usage: Usage, standing: Standing, policy: PolicyColumns) -> Bounds:
-    """Bounds that may be acted on, from those that usage asks for."""
-    bounds = keep_present(bounds, usage, policy)
+def apply_policy(
+    bounds: Bounds, usage: Usage, standing: Standing, policy: PolicyColumns, may_lower: Array | None = None
+) -> Bounds:
+    """Bounds that may be acted on, from those that usage asks for. may_lower [n]: None means all."""
+    bounds = keep_present(leave_autoscaled(bounds, usage, policy), usage, policy)
     bounds = limit_step(bounds, usage, policy)
     bounds = fit(bounds, policy)
     bounds = hold(bounds, usage, standing, policy)
+    if may_lower is not None:
+        bounds = within_budget(bounds, standing.size(usage), may_lower)
     return fit(bounds, policy).ordered()
 
 
@@ -57,6 +54,18 @@ def keep_present(bounds: Bounds, usage: Usage, policy: PolicyColumns) -> Bounds:
     return replace(bounds, target=target, reasons=reasons)
 
 
+def leave_autoscaled(bounds: Bounds, usage: Usage, policy: PolicyColumns) -> Bounds:
+    """A request that an autoscaler follows stays as it is; only an OOM kill still raises memory."""
+    choice = policy["autoscaled"][:, None]
+    follows = (choice == AUTOSCALED.index("both")) | (choice == [AUTOSCALED.index("cpu"), AUTOSCALED.index("memory")])
+    killed = (bounds.reasons & np.uint64(Reason.OOM_BUMP) != 0) & (bounds.target > usage.request)
+    kept = follows & ~np.isnan(usage.request) & ~np.isnan(bounds.target) & ~killed
+    target, lower, upper = (
+        np.where(kept, usage.request, value) for value in (bounds.target, bounds.lower, bounds.upper)
+    )
+    return Bounds(lower, target, upper, bounds.reasons | flag(kept, Reason.AUTOSCALED))
+
+
 def limit_step(bounds: Bounds, usage: Usage, policy: PolicyColumns) -> Bounds:
     """Not further from the present request than one step; but never under the lower bound, where it would be starved."""
     highest = np.maximum(usage.request * (1.0 + policy.both("max_raise_ratio")), bounds.lower)
@@ -75,6 +84,13 @@ def hold(bounds: Bounds, usage: Usage, standing: Standing, policy: PolicyColumns
     kept = (small | early) & (change != 0)
     reasons = bounds.reasons | flag(small & kept, Reason.HYSTERESIS) | flag(early & kept & ~small, Reason.COOL_DOWN)
     return replace(bounds, target=np.where(kept, standing.target, bounds.target), reasons=reasons)
+
+
+def within_budget(bounds: Bounds, size: Array, may_lower: Array) -> Bounds:
+    """Nothing lower than `size` [n, 2], what was asked for before, where the namespace has no change left."""
+    kept = ~may_lower[:, None] & (bounds.target < size)
+    target = np.where(kept, size, bounds.target)
+    return replace(bounds, target=target, reasons=bounds.reasons | flag(kept, Reason.CHANGE_BUDGET))
 
 
 def since_ms(bounds: Bounds, usage: Usage, standing: Standing) -> Array:

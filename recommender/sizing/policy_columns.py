@@ -7,15 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from fnmatch import translate
 from functools import reduce
-from typing import get_args
 
 import numpy as np
 
 from models.columns import Array
-from recommender.sizing.settings import LimitsPolicy, PolicyOverride, SizingPolicy
+from recommender.sizing.settings import CHOICES, PolicyOverride, SizingPolicy
 
-LIMITS: tuple[str, ...] = get_args(LimitsPolicy)
-"""A limits policy as a number is its place here."""
+LIMITS, AUTOSCALED = CHOICES["limits"], CHOICES["autoscaled"]
+"""A word of a policy as a number is its place here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,8 @@ class PolicyTable:
 
 
 def _columns(policies: Sequence[SizingPolicy]) -> PolicyColumns:
-    names = [item.name for item in fields(SizingPolicy) if item.name != "limits"]
+    names = [item.name for item in fields(SizingPolicy) if item.name not in CHOICES]
     arrays = {name: np.array([getattr(policy, name) for policy in policies], dtype=np.float64) for name in names}
-    arrays["limits"] = np.array([LIMITS.index(policy.limits) for policy in policies], dtype=np.int64)
+    for name, choices in CHOICES.items():
+        arrays[name] = np.array([choices.index(getattr(policy, name)) for policy in policies], dtype=np.int64)
     return PolicyColumns(arrays)

@@ -21,7 +21,8 @@ _MEDIAN = DAY_LEVELS.index(0.5)
 
 PROFILE_FIELDS_READ = frozenset(
     {"first_seen_ms", "last_seen_ms", "covered_ms", "rows", "histogram", "day_histogram", "daily_peak", "daily_p95"}
-    | {"daily_quantile", "newest_day", "signal_count", "signal_mean", "signal_last", "last_oom_ms", "oom_peak"}
+    | {"daily_quantile", "newest_day", "signal_count", "signal_mean", "signal_peak", "signal_last", "oom_kills"}
+    | {"last_oom_ms", "oom_peak"}
 )
 """What is decoded of a profile: the rest, hours of the week above all, stays packed."""
 
@@ -37,6 +38,8 @@ class Usage:
                    Days come first, because numpy reduces that axis many workloads at a time.
     peak_days:     [n] how many of them were seen
     highest:       [n] the highest of them
+    cpu_day_p95:   [n] highest P95 of a finished day, NaN before the first
+    medians:       [PEAK_DAYS, n] median memory by days of age; NaN for the running day too
     p50, p95, peak: [n, 2] usage per instance
     days:          [n] history in days: the shorter of its span and the time that rows describe
     request, limit: [n, 2] present ones, NaN for none or unknown
@@ -50,6 +53,8 @@ class Usage:
     peaks: Array
     peak_days: Array
     highest: Array
+    cpu_day_p95: Array
+    medians: Array
     p50: Array
     p95: Array
     peak: Array
@@ -82,6 +87,8 @@ def draw_usage(profiles: Columns, policy: PolicyColumns, at_ms: int) -> Usage:
         peaks=peaks,
         peak_days=np.count_nonzero(~np.isnan(peaks), axis=0),
         highest=np.fmax.reduce(peaks, axis=0),
+        cpu_day_p95=np.fmax.reduce(profiles["daily_p95"][:, CPU].astype(np.float64), axis=1),
+        medians=_by_age(_medians(profiles), profiles["newest_day"], policy["memory_peak_days"]),
         p50=pair(cpu_values[:, 3], memory[0]),
         p95=pair(cpu_values[:, 4], memory[1]),
         peak=peak,
@@ -95,6 +102,12 @@ def draw_usage(profiles: Columns, policy: PolicyColumns, at_ms: int) -> Usage:
         last_oom_ms=profiles["last_oom_ms"],
         oom_peak=profiles["oom_peak"].astype(np.float64),
     )
+
+
+def largest_limits(profiles: Columns) -> Array:
+    """The largest limit that each workload was ever seen with, [n, 2]; NaN for none or unknown."""
+    peak = profiles["signal_peak"][:, [_SIGNAL["cpu_limit_cores"], _SIGNAL["memory_limit_bytes"]]].astype(np.float64)
+    return np.where(peak > 0, peak, np.nan)
 
 
 def _levels(policy: PolicyColumns) -> Array:
@@ -115,6 +128,11 @@ def _history_days(profiles: Columns) -> Array:
     span = profiles["last_seen_ms"] - profiles["first_seen_ms"]
     days: Array = np.maximum(np.minimum(span, profiles["covered_ms"]), 0) / DAY_MS
     return days
+
+
+def _medians(profiles: Columns) -> Array:
+    """Median memory of finished days, [n, PEAK_DAYS] by day number modulo 32."""
+    return from_log_code(np.ascontiguousarray(profiles["daily_quantile"][:, MEMORY, :, _MEDIAN]))
 
 
 def _last(profiles: Columns, cpu: str, memory: str) -> Array:

@@ -6,19 +6,20 @@ import pytest
 
 from recommender.sizing.policy_columns import PolicyTable
 from recommender.sizing.settings import PolicyOverride, SizingPolicy
-from recommender.slabs import Slabs
+from recommender.slabs import Kept, Place, Slabs
 from stream.contract import Message
 from stream.dead_letters import BadMessageError
 from tests.recommender.sizing.profiles import GIB, Workload, profiles
 from tests.recommender.slab_records import PARTITION, own_record, profile_message, recommendations, record_of
 
+PLACE = Place(PARTITION, 1)
 POLICIES = PolicyTable(SizingPolicy())
 WEB = Workload(cpu={0.5: 100}, id="prod/shop/Deployment/web/main")
 BUSY = Workload(cpu={2.0: 100}, id=WEB.id)
 
 
 def fresh() -> Slabs:
-    return Slabs(PARTITION, POLICIES, {}, {})
+    return Slabs(PLACE, POLICIES, {}, Kept())
 
 
 def decided(slabs: Slabs) -> list[Message]:
@@ -71,13 +72,13 @@ def test_a_slab_that_was_compacted_away_is_removed() -> None:
     slabs = fresh()
     slabs.take(record_of(profile_message("slab/7", profiles(WEB)), 0))
     (message,) = decided(slabs)
-    again = Slabs(PARTITION, POLICIES, {}, {"slab/7": own_record(message)})
+    again = Slabs(PLACE, POLICIES, {}, Kept({"slab/7": own_record(message)}))
     assert [(m.key, m.value) for m in decided(again)] == [("slab/7", None)]
 
 
 def test_a_restart_reads_on_from_the_oldest_slab_that_counts() -> None:
     """Newest versions at offsets 4 and 9: go on from 4; the older version of slab 1 at 5 is passed over."""
-    slabs = Slabs(PARTITION, POLICIES, {"slab/0": 4, "slab/1": 9, "cover": 2}, {})
+    slabs = Slabs(PLACE, POLICIES, {"slab/0": 4, "slab/1": 9, "cover": 2}, Kept({}))
     assert slabs.next_offset == 4
     slabs.take(record_of(profile_message("slab/1", profiles(BUSY)), 5))
     assert decided(slabs) == []
@@ -95,11 +96,11 @@ def test_a_restart_with_the_same_policy_writes_nothing_and_with_another_it_does(
     slabs.take(record)
     (message,) = decided(slabs)
     own = {"slab/0": own_record(message)}
-    same = Slabs(PARTITION, POLICIES, {"slab/0": record.offset}, own)
+    same = Slabs(PLACE, POLICIES, {"slab/0": record.offset}, Kept(own))
     same.take(record)
     assert decided(same) == []
     floor = PolicyTable(SizingPolicy(), (PolicyOverride("prod/shop/*", {"cpu_floor_cores": 4.0}),))
-    other = Slabs(PARTITION, floor, {"slab/0": record.offset}, own)
+    other = Slabs(PLACE, floor, {"slab/0": record.offset}, Kept(own))
     other.take(record)
     (changed,) = decided(other)
     assert recommendations(changed.value)["target"][0, 0] == 4.0
@@ -111,7 +112,7 @@ def test_what_stands_is_remembered_over_a_restart() -> None:
     slabs.take(record_of(profile_message("slab/0", profiles(Workload(memory=[GIB]))), 0))
     (message,) = decided(slabs)
     less = record_of(profile_message("slab/0", profiles(Workload(memory=[0.96 * GIB]))), 1)
-    again = Slabs(PARTITION, POLICIES, {"slab/0": less.offset}, {"slab/0": own_record(message)})
+    again = Slabs(PLACE, POLICIES, {"slab/0": less.offset}, Kept({"slab/0": own_record(message)}))
     again.take(less)
     (kept,) = decided(again)
     assert recommendations(kept.value)["target"][0, 1] == pytest.approx(1.15 * GIB)
@@ -120,7 +121,7 @@ def test_what_stands_is_remembered_over_a_restart() -> None:
 def test_an_unreadable_recommendation_is_decided_anew() -> None:
     record = record_of(profile_message("slab/0", profiles(WEB)), 0)
     broken = own_record(Message("slab/0", b"not a frame"))
-    slabs = Slabs(PARTITION, POLICIES, {"slab/0": record.offset}, {"slab/0": broken})
+    slabs = Slabs(PLACE, POLICIES, {"slab/0": record.offset}, Kept({"slab/0": broken}))
     slabs.take(record)
     assert [message.key for message in decided(slabs)] == ["slab/0"]
 
@@ -149,7 +150,7 @@ def test_other_keys_of_the_stream_are_passed_over() -> None:
 def test_policy_is_resolved_again_when_a_slab_grows() -> None:
     """A second workload joins the slab, and an override is meant for it alone."""
     table = PolicyTable(SizingPolicy(), (PolicyOverride("*/api/main", {"cpu_floor_cores": 4.0}),))
-    slabs = Slabs(PARTITION, table, {}, {})
+    slabs = Slabs(PLACE, table, {}, Kept())
     slabs.take(record_of(profile_message("slab/0", profiles(WEB)), 0))
     decided(slabs)
     api = Workload(cpu={0.5: 100}, id="prod/shop/Deployment/api/main")

@@ -127,7 +127,7 @@ def test_streams_are_listed_with_lag(state: Path) -> None:
     rows = {row["stream"]: row for row in json.loads(run("log", "streams", "-o", "json").output)}
     assert (rows["telemetry"]["offsets"], rows["telemetry"]["lag"]) == (1, 1)
     assert rows["events"]["lag"] is None
-    assert len(json.loads(run("log", "streams", "--partitions", "-o", "json").output)) == 4 * 8 + 2
+    assert len(json.loads(run("log", "streams", "--partitions", "-o", "json").output)) == 5 * 8 + 3
 
 
 def test_messages_are_shown_decoded(state: Path) -> None:

@@ -22,12 +22,18 @@ OWN_DAYS = 20
 """What the target itself led to is judged over these: 10 days hold two or three overruns of a calm group."""
 CORRECTION = 1.25
 """The aim is at most this far off the target, either way."""
+ENOUGH_SEEN = 100
+"""Workload-days of a group in RATE_DAYS under which its rates say nothing, and the usual price serves: at 1 % they hold
+one overrun."""
+USUAL: Mapping[Resource, tuple[float, float, float]] = {"memory": (2.0, 0.0214, 1.0), "cpu": (8.0, 0.0171, 0.92)}
+"""A price, the rate it ran at on the month of Bitbrains, and how the rate fell with the price (its power): memory 4.6 %
+at 1, 2.1 % at 2, 0.96 % at 5; CPU 2.65 % at 4, 1.7 % at 8, 0.86 % at 16, 0.40 % at 32."""
 
 
 @dataclass(frozen=True, slots=True)
 class Realised:
     """The newest 20 days: overruns [days, groups, prices + 1] of the limit at each price and, last, of the limit that
-    was in force; workloads seen [days, groups]."""
+    was in force, each over the rate that was asked of it; workloads seen [days, groups]."""
 
     overruns: Array
     seen: Array
@@ -38,12 +44,10 @@ class Realised:
 
     def after(self, overrun: Array, groups: Array) -> Realised:
         """With one more day: `overrun` [n, prices + 1] (NaN: not seen), `groups` [n] as of that morning."""
-        known = ~np.isnan(overrun[:, 0])
-        member = (groups[:, None] == np.arange(GROUPS)) & known[:, None]
-        total = np.einsum("ng,np->gp", member.astype(float), np.nan_to_num(overrun))
+        total, seen = day_of_groups(overrun, groups)
         return Realised(
             np.concatenate([self.overruns, total[None]])[-OWN_DAYS:],
-            np.concatenate([self.seen, member.sum(axis=0)[None]])[-OWN_DAYS:],
+            np.concatenate([self.seen, seen[None]])[-OWN_DAYS:],
         )
 
     def rates(self) -> Array:
@@ -56,29 +60,64 @@ class Realised:
 
     def aim(self, target: float) -> Array:
         """The rate to ask for now so that `target` is met over time; one overrun is added to both sides. [groups]"""
-        own, due = self.overruns[:, :, -1].sum(axis=0), target * self.seen.sum(axis=0)
+        own, due = target * self.overruns[:, :, -1].sum(axis=0), target * self.seen.sum(axis=0)
         return np.asarray(target * np.clip((due + 1) / (own + 1), 1 / CORRECTION, CORRECTION))
 
 
-def meet(target: float, realised: Realised, groups: Array, limits: Array) -> Array:
-    """Limits whose group ran at `target` lately: between the two prices around it, log-limits by log-rate.
+def day_of_groups(overrun: Array, groups: Array) -> tuple[Array, Array]:
+    """Sums of one day: overruns [groups, prices + 1] of `overrun` [n, prices + 1] (NaN: not seen), and workloads seen
+    [groups]."""
+    known = ~np.isnan(overrun[:, 0])
+    member = (groups[:, None] == np.arange(GROUPS)) & known[:, None]
+    return np.einsum("ng,np->gp", member.astype(float), np.nan_to_num(overrun)), member.sum(axis=0).astype(float)
 
-    limits [n, prices], groups [n]; to [n]. Outside the rates seen the first or last price serves; before the first day
-    the middle one.
+
+def places(resource: Resource, target: float, realised: Realised) -> Array:
+    """Where among PRICES each group ran at `target` lately, [groups]: 1.5 is half way from the second to the third.
+
+    Log-rate is linear between prices. Outside the rates seen the first or last price serves.
     """
+    usual = np.full(GROUPS, usual_place(resource, target))
     if not len(realised.seen):
-        return np.asarray(limits[:, limits.shape[1] // 2])
+        return usual
     rates, aims = np.log(realised.rates()), np.log(realised.aim(target))
-    steps = np.arange(limits.shape[1])
-    place = np.array([np.interp(-aim, -rate, steps) for aim, rate in zip(aims, rates, strict=True)])[groups]
+    steps = np.arange(rates.shape[1])
+    found = np.array([np.interp(-aim, -rate, steps) for aim, rate in zip(aims, rates, strict=True)])
+    return np.where(realised.seen[-RATE_DAYS:].sum(axis=0) >= ENOUGH_SEEN, found, usual)
+
+
+def usual_place(resource: Resource, target: float) -> float:
+    """The place of the price that runs at `target` on a fleet like Bitbrains."""
+    price, rate, power = USUAL[resource]
+    wanted = np.log(price) + np.log(rate / target) / power
+    prices = np.log(PRICES[resource])
+    return float(np.interp(wanted, prices, np.arange(len(prices))))
+
+
+def between(place: Array, values: Array) -> Array:
+    """`values` [n, prices] at a place each [n], linear in their logarithm. [n]"""
     low = np.floor(place).astype(np.int64)
-    high = np.minimum(low + 1, limits.shape[1] - 1)
-    rows, logs = np.arange(len(limits)), np.log(limits)
+    high = np.minimum(low + 1, values.shape[1] - 1)
+    rows, logs = np.arange(len(values)), np.log(values)
     return np.asarray(np.exp(logs[rows, low] + (logs[rows, high] - logs[rows, low]) * (place - low)))
 
 
-def volatility_groups(volatility: Array) -> Array:
-    """Tercile of each workload, 0 to 2. [n]"""
+def meet(resource: Resource, target: float, realised: Realised, groups: Array, limits: Array) -> Array:
+    """Limits whose group ran at `target` lately: between the two prices around it. limits [n, prices], groups [n]; [n]."""
+    return between(places(resource, target, realised)[groups], limits)
+
+
+def group_cuts(volatility: Array) -> Array:
+    """Where the groups end: the inner terciles of a fleet. [2]"""
     known = volatility[~np.isnan(volatility)]
-    cuts = np.quantile(known, np.arange(1, GROUPS) / GROUPS) if known.size else np.zeros(GROUPS - 1)
+    return np.quantile(known, np.arange(1, GROUPS) / GROUPS) if known.size else np.zeros(GROUPS - 1)
+
+
+def groups_of(volatility: Array, cuts: Array) -> Array:
+    """The group of each workload, 0 to 2, [n]; one of unknown volatility counts as calm."""
     return np.searchsorted(cuts, np.nan_to_num(volatility))
+
+
+def volatility_groups(volatility: Array) -> Array:
+    """Tercile of each workload among these, 0 to 2. [n]"""
+    return groups_of(volatility, group_cuts(volatility))

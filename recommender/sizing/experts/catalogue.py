@@ -13,6 +13,8 @@ from recommender.sizing.experts import windows
 from recommender.sizing.experts.days import PEAK, Days, Statistic
 
 Resource = Literal["cpu", "memory"]
+SMALLEST: Mapping[Resource, float] = {"cpu": 0.010, "memory": float(10 << 20)}
+"""What experts are compared above, in cores and bytes. Policy has its own floors."""
 TINY = 1e-9
 """Stands for 0 in a logarithm: a nano-core or less than a byte."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.columns import Array
 from recommender.sizing.experts.catalogue import Experts
 from recommender.sizing.experts.decide import Choice, Evidence
 
@@ -35,8 +36,13 @@ class Explanation:
 def explain(experts: Experts, known: Evidence, choice: Choice, row: int) -> Explanation:
     """The three heaviest experts of one workload and what is expected of the blend."""
     weights = choice.weights[row]
-    heaviest = np.argsort(weights)[::-1][:SHOWN]
-    carriers = (Carrier(experts.label(int(e)), float(weights[e]), float(known.limits[row, e])) for e in heaviest)
+    shown = heaviest(weights[None])[0]
+    carriers = (Carrier(experts.label(int(e)), float(weights[e]), float(known.limits[row, e])) for e in shown)
     return Explanation(
         tuple(carriers), float(known.own_share[row]), float(choice.slack[row]), float(choice.overrun[row])
     )
+
+
+def heaviest(weights: Array) -> Array:
+    """The numbers of the three heaviest experts of each row, heaviest first. [n, experts] to [n, 3]"""
+    return np.argsort(-weights, axis=1, kind="stable")[:, :SHOWN]

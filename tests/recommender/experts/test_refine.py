@@ -48,9 +48,12 @@ def test_without_an_answer_the_old_limit_stays() -> None:
     assert in_force(CALM, [100, NAN, NAN]) == [100, 100, 100]
 
 
+TARGET = 0.02
+
+
 def realised(rates: list[float], own: float, days: int = RATE_DAYS, workloads: int = 100_000) -> Realised:
     """Every group ran at these rates at the first prices (and at the last of them at all others)."""
-    per_price = [*rates, *[rates[-1]] * (len(PRICES["memory"]) - len(rates)), own]
+    per_price = [*rates, *[rates[-1]] * (len(PRICES["memory"]) - len(rates)), own / TARGET]
     overruns = np.broadcast_to(np.array(per_price) * workloads, (days, 3, len(per_price)))
     return Realised(overruns.copy(), np.full((days, 3), float(workloads)))
 
@@ -58,7 +61,7 @@ def realised(rates: list[float], own: float, days: int = RATE_DAYS, workloads: i
 def test_a_target_between_two_prices_is_met_between_their_limits() -> None:
     """Rates 4 % and 1 %, target 2 %: half way in the logarithm, so sqrt(100 x 400) = 200."""
     limits = np.array([[100.0, *[400.0] * (len(PRICES["memory"]) - 1)]])
-    met = meet(0.02, realised([0.04, 0.01], own=0.02), np.array([1]), limits)
+    met = meet("memory", 0.02, realised([0.04, 0.01], own=0.02), np.array([1]), limits)
     assert met[0] == pytest.approx(200, rel=1e-3)
 
 
@@ -68,9 +71,13 @@ def test_a_target_that_was_missed_is_aimed_off_by_a_quarter_at_most() -> None:
     assert realised([0.02], own=0.02).aim(0.02) == pytest.approx(np.full(3, 0.02))
 
 
-def test_before_the_first_day_the_middle_price_serves() -> None:
+def test_before_enough_days_were_seen_the_usual_price_serves() -> None:
+    """2.14 % is what memory's price 2, the fifth, ran at; 99 workload-days change nothing, 100 do."""
     limits = np.arange(12.0)[None] + 1
-    assert meet(0.01, Realised.empty("memory"), np.array([0]), limits)[0] == 7.0
+    assert meet("memory", 0.0214, Realised.empty("memory"), np.array([0]), limits)[0] == pytest.approx(5.0)
+    few, enough = (realised([0.04, 0.02, 0.001], own=0.02, days=1, workloads=n) for n in (99, 100))
+    assert meet("memory", 0.0214, few, np.array([0]), limits)[0] == pytest.approx(5.0)
+    assert 2 < meet("memory", 0.0214, enough, np.array([0]), limits)[0] < 2.5
 
 
 def test_rates_never_rise_with_the_price() -> None:

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.histogram import to_log_code
+from models.profile import MEMORY
 from models.reasons import Reason
 from recommender.sizing import estimate
 from recommender.sizing.estimate import Estimate
@@ -141,7 +143,19 @@ def test_a_leak_is_carried_on() -> None:
     assert week.value[0] == pytest.approx(7.65 * GIB, rel=1e-6)
     day = estimate.with_growth(base, usage, np.array([1.0]), np.array([0.5]))
     assert day.value[0] == pytest.approx(6.1 * GIB, rel=1e-6)
-    assert day.reasons[0] == Reason.GROWING
+    assert day.reasons[0] == Reason.GROWING | Reason.LEAK  # the median day grows along: half of the peak
+
+
+def test_peaks_that_grow_over_a_calm_median_are_no_leak() -> None:
+    """Peaks of 1 to 5 GiB, every day's median 0.5 GiB: what is taken is given back."""
+    rows = profiles(Workload(memory=[g * GIB for g in (5.1, 5, 4, 3, 2, 1)]))
+    rows["daily_quantile"][0, MEMORY] = np.where(
+        rows["daily_quantile"][0, MEMORY] > 0, to_log_code(np.array(0.5 * GIB)), 0
+    )
+    usage = draw_usage(rows, policy(), NOW_MS)
+    assert (
+        estimate.with_growth(constant(5.1 * GIB), usage, np.array([1.0]), np.array([0.5])).reasons[0] == Reason.GROWING
+    )
 
 
 @pytest.mark.parametrize(

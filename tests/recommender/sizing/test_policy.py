@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -29,7 +31,8 @@ def bounds(cpu: tuple[float, float, float], memory: tuple[float, float, float] =
 
 def standing(cpu: float = NAN, memory: float = NAN, days_ago: float = 0.0) -> Standing:
     since = int(NOW_MS - days_ago * DAY_MS)
-    return Standing(np.array([[cpu, memory]]), np.array([[since, since]]))
+    nothing = Standing.of(None, ["any"])
+    return replace(nothing, target=np.array([[cpu, memory]]), since_ms=np.array([[since, since]]))
 
 
 def test_floor_and_cap_hold_for_target_and_bounds() -> None:
@@ -131,7 +134,8 @@ def test_applying_policy_twice_changes_nothing() -> None:
             for stood in sizes:
                 usage = usage_of(cpu_request=request_now, days=0.9)
                 first = apply_policy(bounds((asked / 2, asked, asked * 2)), usage, standing(stood, GIB, 0.2), policy())
-                after = Standing(first.target, since_ms(first, usage, standing(stood, GIB, 0.2)))
+                since = since_ms(first, usage, standing(stood, GIB, 0.2))
+                after = replace(standing(), target=first.target, since_ms=since)
                 second = apply_policy(first, usage, after, policy())
                 for name in ("lower", "target", "upper"):
                     assert getattr(second, name).tolist() == getattr(first, name).tolist(), (request_now, asked, stood)

@@ -1,0 +1,53 @@
+"""What was recommended before, row by row of the profiles that are decided now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.columns import Array, Columns, empty_arrays
+from models.recommendation import RECOMMENDATION_FIELDS
+from recommender.sizing.usage import Usage
+
+_READ = {
+    "target": "target",
+    "since_ms": "target_since_ms",
+    "lowered_ms": "lowered_ms",
+    "request": "request_now",
+    "request_before": "request_before",
+    "request_changed_ms": "request_changed_ms",
+}
+_FIELDS = tuple(field for field in RECOMMENDATION_FIELDS if field.name in _READ.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All [n, 2]: the target, since when it stands and when one was last lowered; the request that was seen then, the one
+    before it and when it changed. NaN and 0 where nothing stands."""
+
+    target: Array
+    since_ms: Array
+    lowered_ms: Array
+    request: Array
+    request_before: Array
+    request_changed_ms: Array
+
+    @classmethod
+    def of(cls, previous: Columns | None, workloads: Sequence[str]) -> Standing:
+        """A slab only ever grows, so mostly the rows are the same."""
+        if previous is not None and previous.workloads == workloads:
+            return cls(**{ours: previous[theirs] for ours, theirs in _READ.items()})
+        arrays = empty_arrays(_FIELDS, len(workloads))
+        if previous is not None:
+            row_of = {workload: row for row, workload in enumerate(previous.workloads)}
+            pairs = [(row, row_of[workload]) for row, workload in enumerate(workloads) if workload in row_of]
+            here, there = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
+            for name, array in arrays.items():
+                array[here] = previous[name][there]
+        return cls(**{ours: arrays[theirs] for ours, theirs in _READ.items()})
+
+    def size(self, usage: Usage) -> Array:
+        """What was asked for before: the standing target, and without one the present request. [n, 2]"""
+        return np.where(np.isnan(self.target), usage.request, self.target)
