@@ -7,7 +7,7 @@
  *   gpu.0.error.FUNCTION   ... or of one GPU, or of one MIG device (mig.0.1.error.FUNCTION), by NVML's number
  *   gpu.0.uuid, .name, .power_mw, .field.83, .gpm.2, .gpm.2.error, .processes = "pid:bytes[:gi:ci] ..."
  *   mig.0.1.uuid, .gi, .ci   MIG device 1 of GPU 0;   gi.0.3.start, .gpm.2   its GPU instance 3
- * The file named by SIZEWISE_TEST_NVML is read by nvmlInit, one `key value` a line; test_set changes a fact later.
+ * The file named by NVML_TEST_FACTS is read by nvmlInit, one `key value` a line; test_set changes a fact later.
  */
 #define _GNU_SOURCE
 #include <stdarg.h>
@@ -124,7 +124,7 @@ static int tell_text(const Device *device, const char *name, char *out, unsigned
 
 int nvmlInitWithFlags(unsigned flags) {
   char line[512], *value;
-  const char *file = getenv("SIZEWISE_TEST_NVML");
+  const char *file = getenv("NVML_TEST_FACTS");
   (void)flags;
   if (file && !text("gpus")) {
     FILE *in = fopen(file, "r");
