@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from collector.host.owners import Owner
 from collector.names.table import CADVISOR
 from collector.names.who import PodContainer, machine_of, pod_of
 from collector.prometheus.answer import Series
 from collector.prometheus.facts import ContainerKey, Facts
-from collector.prometheus.groups import Columns, Meanings, Timelines, of_one_job
+from collector.prometheus.groups import MOST_MEANINGS, Columns, Meanings, Timelines, of_one_job, told
 from collector.prometheus.rows import RowMessages
 from collector.prometheus.timeline import Column, Timeline
 from models.events import WorkloadEvent
@@ -36,6 +37,7 @@ class ContainerRows:
     def __init__(self, cluster: str) -> None:
         self._cluster = cluster
         self._labels = Meanings(_labels)
+        self._ids: dict[ContainerKey, tuple[Owner | None, str]] = {}
         self.machines: set[str] = set()
         """Names and addresses of the machines whose containers were seen."""
         self._clamped = 0
@@ -45,11 +47,15 @@ class ContainerRows:
     ) -> list[WorkloadEvent]:
         """Add the rows of every container; returns what happened to them."""
         containers, pods = self._grouped(answers)
+        table = told(CADVISOR, answers)
         events: list[WorkloadEvent] = []
         for key, by_id in containers.items():
             for pod, found in _instances(by_id):
                 found.update(pods.get(key[:3], {}))
-                events += self._add_one(key, pod, found, facts, timelines, out)
+                columns = Columns({name: of_one_job(jobs) for name, jobs in found.items()}, table, timelines)
+                self._clamped += columns.clamped
+                if columns.line is not None:
+                    events += self._add_one(key, pod, columns.line, columns.signals, facts, out)
         return events
 
     def take_clamped(self) -> int:
@@ -81,24 +87,28 @@ class ContainerRows:
         self,
         key: ContainerKey,
         pod: PodContainer,
-        found: Jobs,
+        line: Timeline,
+        signals: Mapping[str, Column],
         facts: Facts,
-        timelines: Timelines,
         out: RowMessages,
-    ) -> Iterator[WorkloadEvent]:
-        columns = Columns({name: of_one_job(series) for name, series in found.items()}, CADVISOR, timelines)
-        line = columns.line
-        if line is None:
-            return
-        self._clamped += columns.clamped
-        workload = str(pod.workload(self._cluster or key[0] or "prometheus", facts.owners.get(key[:3])))
+    ) -> list[WorkloadEvent]:
+        workload = self._id(key, pod, facts.owners.get(key[:3]))
         n = len(line)
         sizes: dict[str, Column] = {name: [value] * n for name, value in facts.sizes.get(key, {}).items()}
         kills = _inside(facts.ooms.get(key, ()), line)
         ooms: dict[str, Column] = {"oom_kills": _counted(kills, line)} if facts.known else {}
-        out.add("cpu", (workload, pod.instance), line.time_ms, line.interval_ms, {**columns.signals, **sizes, **ooms})
-        for time_ms in kills:
-            yield WorkloadEvent("oom-killed", workload, pod.instance, pod.node, time_ms)
+        out.add("cpu", (workload, pod.instance), line.time_ms, line.interval_ms, {**signals, **sizes, **ooms})
+        return [WorkloadEvent("oom-killed", workload, pod.instance, pod.node, time_ms) for time_ms in kills]
+
+    def _id(self, key: ContainerKey, pod: PodContainer, owner: Owner | None) -> str:
+        """Quoting five parts costs as much as a column of an hour, so it is done once per container and owner."""
+        known = self._ids.get(key)
+        if known is None or known[0] != owner:
+            if len(self._ids) >= MOST_MEANINGS:
+                self._ids.clear()
+            known = owner, str(pod.workload(self._cluster or key[0] or "prometheus", owner))
+            self._ids[key] = known
+        return known[1]
 
 
 def _labels(labels: Mapping[str, str]) -> _Labels:
@@ -110,8 +120,8 @@ def _labels(labels: Mapping[str, str]) -> _Labels:
 def _instances(by_id: Mapping[PodContainer, Jobs]) -> Iterator[tuple[PodContainer, Jobs]]:
     """The runs of one container, one after another in a pod. Series without ids (the kubelet's /metrics/resource) tell
     the same once more and count only where no others are."""
-    told = {pod: found for pod, found in by_id.items() if pod.container_id} or by_id
-    for pod, found in told.items():
+    named = {pod: found for pod, found in by_id.items() if pod.container_id} or by_id
+    for pod, found in named.items():
         yield pod, dict(found)
 
 

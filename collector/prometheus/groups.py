@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, pairwise
 from operator import itemgetter
 from typing import Generic, TypeVar
@@ -110,8 +110,15 @@ def merged(series: Sequence[Series]) -> Samples:
     return max(parts, key=lambda part: len(part[0]), default=((), ()))
 
 
-def of_one_job(series: Iterable[tuple[str, Series]]) -> list[Series]:
+def told(table: Sequence[Foreign], answers: Mapping[str, Sequence[Series]]) -> list[Foreign]:
+    """What of the table the answers tell of at all."""
+    return [foreign for foreign in table if any(answers.get(name) for name in foreign.names)]
+
+
+def of_one_job(series: Sequence[tuple[str, Series]]) -> list[Series]:
     """Of series that several scrape jobs brought, those of one: the kubelet's, else the first by name."""
+    if len(series) == 1:
+        return [series[0][1]]
     by_job: dict[str, list[Series]] = {}
     for job, one in series:
         by_job.setdefault(job, []).append(one)
@@ -128,11 +135,11 @@ class Meanings(Generic[T]):
     def of(self, series: Series) -> T:
         key = bytes(series.metric)
         if key not in self._known:
-            if len(self._known) >= _MOST_MEANINGS:
+            if len(self._known) >= MOST_MEANINGS:
                 self._known.clear()
             self._known[key] = self._meaning_of(series.labels())
         return self._known[key]
 
 
-_MOST_MEANINGS = 200_000
+MOST_MEANINGS = 200_000
 """About 150 MB; over it, all are worked out again."""
