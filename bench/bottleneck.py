@@ -9,9 +9,13 @@ import numpy as np
 
 from bench.h100 import Windows, read_windows, without
 from bench.report import Cell, Report, require_data
-from models.bottleneck import CLASSES, COMPUTE, HOST, MEMORY, Bottleneck
+from models.bottleneck import CLASSES, COMPUTE, HOST, MEMORY, SURE, Bottleneck
+from models.bottleneck_model import windows as teaching
+from models.bottleneck_model.features import features
+from models.bottleneck_model.model import ModelCard
+from models.bottleneck_model.train import TrainSettings, left_out
 from profiler.bottleneck.boards import Floats
-from profiler.bottleneck.evidence import PROFILING, SIGNAL
+from profiler.bottleneck.evidence import PROFILING, SIGNAL, evidence
 from profiler.bottleneck.gpu import Codes, Verdicts, classify
 
 _PCIE = ("pcie_transmit_bytes_per_s", "pcie_receive_bytes_per_s")
@@ -37,6 +41,7 @@ def run(data: Path | None) -> Report:
         "KempnerPulse lines, counters (peer)": _kempner(windows.mean),
     }
     rows += [_variant(name, codes, truth.bottleneck) for name, codes in peers.items()]
+    rows.append(_learned(windows, truth))
     return Report(
         "GPU class with and without profiling counters, 1,056 windows of H100", _figures(truth, nvml), rows, _NOTES
     )
@@ -46,6 +51,7 @@ _NOTES = (
     "Truth is the rule with counters; `NVML alone` is the same rule between the bounds that physics sets. Nothing is fitted, "
     "so no window is scored by what was learned from it. Lines and ceilings stand in models/bottleneck.py.",
     "same: of all windows; abstained: no class given; wrong: another class. FP32 and FP64 activity were not recorded.",
+    "The learned model is calibrated and scored by whole runs. Four runs teach little: three of them know no compute.",
     "Four runs of 5 minutes of one node, 8 GPUs each: 1,056 windows are far fewer independent observations.",
 )
 
@@ -61,14 +67,23 @@ def _workload(name: str, windows: Windows, truth: Verdicts, nvml: Verdicts) -> d
     counted = np.bincount(truth.bottleneck[mine], minlength=CLASSES)
     shares = {Bottleneck(code): float(n / mine.sum()) for code, n in enumerate(counted) if n}
     headline = max(shares, key=lambda b: shares[b])
-    evidence = np.nanmean(truth.evidence[:, mine], axis=1)
+    means = np.nanmean(truth.evidence[:, mine], axis=1)
     return _variant(name, nvml.bottleneck[mine], truth.bottleneck[mine]) | {
         "class with counters": _text(headline),
         "its share": shares[headline],
-        "compute": float(evidence[COMPUTE]),
-        "memory": float(evidence[MEMORY]),
-        "host": float(evidence[HOST]),
+        "compute": float(means[COMPUTE]),
+        "memory": float(means[MEMORY]),
+        "host": float(means[HOST]),
     }
+
+
+def _learned(windows: Windows, truth: Verdicts) -> dict[str, Cell]:
+    """The model that a fleet teaches, each run answered by one that never saw it."""
+    bare = evidence(without(windows.mean, *PROFILING), windows.boards)
+    taught = teaching.Windows(features(bare, windows.mean, windows.spread), truth.bottleneck, windows.run)
+    answer = left_out(taught, ModelCard.blank(0, "", ""), TrainSettings(min_workloads=2))
+    codes = np.where(answer.confidence >= SURE, answer.bottleneck, Bottleneck.INSUFFICIENT).astype(np.uint8)
+    return _variant("learned model alone, its run left out", codes, truth.bottleneck)
 
 
 def _text(bottleneck: Bottleneck) -> str:

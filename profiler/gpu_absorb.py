@@ -19,10 +19,11 @@ from models.hardware.discovery import code_of
 from models.peak16 import to_peak16
 from models.profile import GPU_FIELDS, GPU_SIGNALS_KEPT, PEAK_DAYS
 from profiler.bottleneck.evidence import SIGNAL
-from profiler.bottleneck.gpu import Verdicts, classify
+from profiler.bottleneck.gpu import Verdicts
 from profiler.bottleneck.shares import by_class
 from profiler.decay import gain_within_day
 from profiler.gpu_windows import GpuRows, GpuWindows, windows
+from profiler.judge import Infer, judge
 from profiler.pieces import epochs, late, newest_before, runs
 from profiler.profiles import Indices, Profiles
 from profiler.rows import Integers
@@ -39,14 +40,14 @@ _DECAYED = (
 )
 
 
-def absorb(profiles: Profiles, rows: GpuRows, forget_after_days: int) -> NDArray[np.bool_]:
+def absorb(profiles: Profiles, rows: GpuRows, forget_after_days: int, infer: Infer | None = None) -> NDArray[np.bool_]:
     """Add sorted rows to the state. Returns which of them, [n], came too late and were not."""
     profiles.hold(GPU_FIELDS)
     late_rows = late(rows.message, rows.slot, rows.time_ms, profiles["gpu_last_seen_ms"])
     if late_rows.any():
         rows = rows.take(~late_rows)
     if len(rows):
-        pieces = _cut(rows)
+        pieces = _cut(rows, infer)
         known = _known_day(profiles, pieces.slot)
         advances = pieces.day > newest_before(pieces.slot, pieces.day, known)
         epoch = epochs(pieces.slot, advances)
@@ -75,9 +76,9 @@ class _Pieces:
     sliced: NDArray[np.bool_]
 
 
-def _cut(rows: GpuRows) -> _Pieces:
+def _cut(rows: GpuRows, infer: Infer | None) -> _Pieces:
     found = windows(rows)
-    verdicts = classify(found.mean, found.boards)
+    verdicts = judge(found, infer)
     start, length = runs(found.message, found.slot, found.day)
     last = start + length - 1
     codes = np.array([code_of(name) for name in rows.models], dtype=np.uint32)

@@ -11,6 +11,7 @@ from profiler import gpu_absorb, gpu_windows, summary
 from profiler.absorb import absorb
 from profiler.decay import DAY_MS
 from profiler.gather import gather
+from profiler.judge import Infer
 from profiler.profiles import SLAB, Indices, Profiles
 from profiler.settings import ProfilerSettings
 from profiler.slabs import Cover, Restored, cover_message, slab_message
@@ -27,10 +28,13 @@ log was away must find the row as it would have been without the delay."""
 class Partition:
     """Profiles of one partition, what was taken of each producer, and messages that wait to be absorbed together."""
 
-    def __init__(self, number: int, restored: Restored, settings: ProfilerSettings, meter: Meter) -> None:
+    def __init__(
+        self, number: int, restored: Restored, settings: ProfilerSettings, meter: Meter, infer: Infer | None = None
+    ) -> None:
         self._number = number
         self._settings = settings
         self._meter = meter
+        self._infer = infer
         self._sequences = restored.sequences
         self._covered = restored.next_offset
         self._waiting: list[tuple[Record, TelemetryFrame]] = []
@@ -71,7 +75,9 @@ class Partition:
             self._meter.count("sizewise_profiler_samples_total", rows.samples())
         if gpu := [frame for frame in frames if frame[2].kind == "gpu"]:
             gpu_rows = gpu_windows.gather(gpu)
-            self._reject_late(records, gpu_rows.message[gpu_absorb.absorb(self.profiles, gpu_rows, forget)])
+            self._reject_late(
+                records, gpu_rows.message[gpu_absorb.absorb(self.profiles, gpu_rows, forget, self._infer)]
+            )
             self._meter.count("sizewise_profiler_samples_total", gpu_rows.samples())
 
     def _reject_late(self, records: Sequence[Record], messages: Indices) -> None:

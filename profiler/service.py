@@ -10,6 +10,7 @@ from models.metrics import Meter
 from profiler.partition import Partition
 from profiler.settings import ProfilerSettings
 from profiler.slabs import restore
+from profiler.taught import read_model
 from stream.consume import Consumer, ConsumeSettings, Rejection
 from stream.contract import EventLog, Message, Record
 from stream.dead_letters import dead_letter
@@ -31,12 +32,13 @@ class ProfileStage:
         self._settings = settings
         self._meter = meter
         self._now = now
+        self._infer = read_model(settings.bottleneck_model)
         self._partitions: dict[int, Partition] = {}
 
     def assigned(self, partition: int) -> int | None:
         restored = restore(read_all(self._event_log, PROFILES, partition))
         _log.info("partition %d: %d workloads restored", partition, len(restored.profiles))
-        self._partitions[partition] = Partition(partition, restored, self._settings, self._meter)
+        self._partitions[partition] = Partition(partition, restored, self._settings, self._meter, self._infer)
         return restored.next_offset
 
     def dropped(self, partition: int) -> None:

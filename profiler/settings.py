@@ -17,3 +17,6 @@ class ProfilerSettings:
     """Rows freed in one commit: 16 slabs to rewrite at most when they lie together."""
     batch_rows: int = 16_384
     """Rows absorbed in one numpy pass of a partition; fewer cost more per row, more leave the second-level cache."""
+    bottleneck_model: str = ""
+    """Path of a model that `sizewise train bottleneck` wrote, for GPU windows without profiling counters of which physics
+    gives no class; empty: none. All profilers of a group need the same one, or a profile depends on who computed it."""

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "record": ("sizewise.commands.record", "Record this machine's telemetry into a file."),
     "replay": ("sizewise.commands.replay", "Play a recording into the log."),
     "import": ("sizewise.commands.import_", "Bring history from Prometheus and its kin."),
+    "train": ("sizewise.commands.train", "Learn from what this fleet has measured."),
     "log": ("sizewise.commands.log", "Inspect and export the streams of the log."),
     "config": ("sizewise.commands.config", "Show the effective settings and where each came from."),
 }
