@@ -38,7 +38,13 @@ _SUMMARY = {
 SUMMARY_FIELDS: tuple[Field, ...] = tuple(f for f in PROFILE_FIELDS if f.name in _SUMMARY)
 """What is kept decoded of a profile: 0.4 KB of its 6 KB. The rest stays packed until someone asks for one workload."""
 
-QUERY_COLUMNS = ("first_seen_ms", "last_seen_ms", "covered_ms", "oom_kills", *(f.name for f in RECOMMENDATION_FIELDS))
+QUERY_COLUMNS = (
+    "first_seen_ms",
+    "last_seen_ms",
+    "covered_ms",
+    "oom_kills",
+    *(f.name for f in RECOMMENDATION_FIELDS if len(f.shape) < 2),
+)
 """Columns that can be filtered or sorted by, joined over all slabs in every snapshot."""
 
 NAME_COLUMNS = ("id", "cluster", "namespace", "kind", "name", "container")

@@ -48,6 +48,33 @@ class ReasonAnswer(BaseModel):
     sentence: str = Field(examples=["covers the usage percentile that policy asks for"])
 
 
+def _carrier_model(unit: str) -> type[BaseModel]:
+    model: type[BaseModel] = create_model(
+        f"Carrier{unit.capitalize()}",
+        expert=(str, Field(description="statistic of past days, and its margin", examples=["max 14 d x1.16"])),
+        weight_ratio=(float | None, Field(description="its share of the decision", examples=[0.41])),
+        **{f"limit_{unit}": _field(f"what it alone asks for, in {unit}", 0.31 if unit == "cores" else 734003200)},
+    )
+    model.__doc__ = "One of the sizing rules that carried the decision."
+    return model
+
+
+def _explanation_model(unit: str) -> type[BaseModel]:
+    model: type[BaseModel] = create_model(
+        f"Explanation{unit.capitalize()}",
+        experts=(list[_carrier_model(unit)], Field(description="the three heaviest; empty under 7 days of history")),  # type: ignore[misc]  # made from the unit
+        own_share_ratio=_field("part of the evidence that is the workload's own record", 0.6),
+        prior_share_ratio=_field("the rest: workloads of its class", 0.4),
+        **{f"expert_limit_{unit}": _field(f"what the rules ask for together, before policy, in {unit}", 0.33)},
+        expert_slack_ratio=_field("share of it that P95 usage is expected to leave unused", 0.3),
+        expert_overrun_ratio=_field("memory: chance of an OOM kill in a day; CPU: share of time above it", 0.009),
+        would_change=(list[str], Field(description="what would change the decision, likeliest first")),
+        missing=(dict[str, str], Field(description="why each field of this object that is null is null, by field")),
+    )
+    model.__doc__ = "What carried a decision, what is expected of it, and what would change it."
+    return model
+
+
 def _sizing_model(resource: str) -> type[BaseModel]:
     """The sizing of one resource, field by field from the recommendation table."""
     unit = UNITS[resource]
@@ -79,6 +106,7 @@ def _field(description: str, example: float | None) -> tuple[Any, Any]:
 
 
 CpuSizing, MemorySizing = (_sizing_model(resource) for resource in RESOURCES)
+CpuExplanation, MemoryExplanation = (_explanation_model(UNITS[resource]) for resource in RESOURCES)
 
 
 class WorkloadAnswer(BaseModel):
@@ -191,7 +219,28 @@ class RecommendationAnswer(BaseModel):
     )
     cpu: CpuSizing  # type: ignore[valid-type]
     memory: MemorySizing  # type: ignore[valid-type]
+    cpu_explanation: CpuExplanation  # type: ignore[valid-type]
+    memory_explanation: MemoryExplanation  # type: ignore[valid-type]
     missing: dict[str, str]
+
+
+class UsageSeries(BaseModel):
+    """One resource day by day, as long as `days`; null for a day on which it is not known."""
+
+    request: list[float | None]
+    target: list[float | None] = Field(description="what was recommended at the end of the day")
+    usage_p50: list[float | None]
+    usage_p95: list[float | None]
+    usage_peak: list[float | None]
+
+
+class Series(BaseModel):
+    """Usage, request and recommendation of one workload over at most 32 days."""
+
+    id: str = Field(examples=["prod/shop/Deployment/cart/server"])
+    days: list[str] = Field(description="UTC days, oldest first", examples=[["2026-01-30", "2026-01-31"]])
+    cpu_cores: UsageSeries
+    memory_bytes: UsageSeries
 
 
 class NodeList(BaseModel):

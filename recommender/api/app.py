@@ -15,10 +15,11 @@ from recommender.api import answers, problems
 from recommender.api.detail import detail
 from recommender.api.docs_page import page
 from recommender.api.edge import Edge
-from recommender.api.ids import PREFIX, SUFFIX, candidates, raw_id
+from recommender.api.ids import PREFIX, SERIES_SUFFIX, SUFFIX, candidates, raw_id
 from recommender.api.listing import NodeQuery, WorkloadQuery, workload_page
 from recommender.api.problems import Problem, documented
 from recommender.api.render import is_recommended, recommendation
+from recommender.api.series import series
 from recommender.api.settings import ApiSettings
 from recommender.view import Row, Snapshot, View
 from recommender.view_query import QueryError
@@ -76,6 +77,18 @@ def _workload_routes(view: View, settings: ApiSettings) -> APIRouter:
         if not is_recommended(row):
             raise Problem(404, "not-recommended-yet", "No recommendation yet", _NOT_YET.format(row.id))
         return Json(recommendation(row))
+
+    @routes.get(
+        PREFIX + "{id:path}" + SERIES_SUFFIX,
+        summary="Usage, request and recommendation of one workload, day by day",
+        response_class=Json,
+        responses={200: {"model": answers.Series}, **documented(400, 404)},
+    )
+    def get_series(id: WorkloadId, request: Request) -> Response:
+        snapshot, raw = view.snapshot, raw_id(request.scope["raw_path"])
+        if (row := _find(snapshot, raw)) is not None:  # a container that is called `series`
+            return Json(detail(snapshot, row))
+        return Json(series(_must_find(snapshot, raw.removesuffix(SERIES_SUFFIX))))
 
     @routes.get(
         PREFIX + "{id:path}",

@@ -9,6 +9,7 @@ from models.workload import WorkloadName
 
 PREFIX = "/v1/workloads/"
 SUFFIX = "/recommendation"
+SERIES_SUFFIX = "/series"
 
 
 def candidates(raw: str) -> Iterator[str]:

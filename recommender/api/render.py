@@ -14,6 +14,7 @@ from models.profile import RESOURCES
 from models.reasons import Action, codes, sentences
 from models.workload import WorkloadName
 from recommender.api.answers import QUANTITIES, RATIOS, UNITS
+from recommender.api.explain import explanation
 from recommender.view import Row, Snapshot
 from recommender.view_query import action_code
 
@@ -74,6 +75,7 @@ def recommendation(row: Row) -> Body:
         "evidence_to": time_text(row["evidence_to_ms"]),
         "confidence_ratio": _confidence(row),
         **sizings(row),
+        **{f"{name}_explanation": explanation(row, number, UNITS[name]) for number, name in enumerate(RESOURCES)},
         "missing": {},
     }
 

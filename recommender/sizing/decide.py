@@ -14,6 +14,7 @@ from recommender.sizing.expected import Expected
 from recommender.sizing.feedback import seen_changes, undone
 from recommender.sizing.limits import limit_targets, qos_change
 from recommender.sizing.outlook import expected_slack, overrun_risk
+from recommender.sizing.past_days import with_today
 from recommender.sizing.policy import apply_policy, since_ms
 from recommender.sizing.policy_columns import PolicyColumns
 from recommender.sizing.standing import Standing
@@ -83,6 +84,7 @@ def decide(
         "request_changed_ms": changes.at_ms,
         "lowered_ms": np.where(bounds.target < standing.size(usage), at_ms, standing.lowered_ms),
         **expected.columns(),
+        **with_today(previous, profiles.workloads, at_ms, usage.request, bounds.target),
     }
     typed = {field.name: arrays[field.name].astype(field.dtype, copy=False) for field in RECOMMENDATION_FIELDS}
     return Columns(RECOMMENDATION_FIELDS, profiles.workloads, typed)
