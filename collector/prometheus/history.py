@@ -25,7 +25,7 @@ from collector.prometheus.machines import Machines
 from collector.prometheus.queries import Wanted
 from collector.prometheus.rows import RowMessages
 from collector.prometheus.settings import ImportSettings
-from collector.prometheus.timeline import Span
+from collector.prometheus.timeline import USUAL_S, Span
 from collector.publisher import Flush, messages
 from collector.source import Stop
 from models.inventory import Node
@@ -160,7 +160,7 @@ class History:
         """Send off what a span needs. Sizes and owners are of the whole span: the newest in it counts."""
         end_s = min(start_s + self._span_s, limit_s)
         match, server, there = self._settings.match, self._server, self._names
-        span_s = end_s - start_s + self._lead_s  # a short span may hold no scrape of kube-state-metrics
+        span_s = end_s - start_s + self._settings.lead_s  # a short span may hold no scrape of kube-state-metrics
         samples = {one: pool.submit(self._samples, one, start_s, end_s) for one in self._wanted}
         sizes = {
             name: pool.submit(server.instant, queries.size_query(name, span_s, match), end_s)
@@ -178,22 +178,19 @@ class History:
     def _samples(self, wanted: Wanted, start_s: float, end_s: float) -> Sequence[Series]:
         step_s = self._settings.step_s
         selector = wanted.over_steps(step_s) if step_s else wanted.selector
-        return self._server.range(selector, start_s - self._lead_s, end_s, step_s)
+        return self._server.range(selector, start_s - self._settings.lead_s, end_s, step_s)
 
     def _ooms(self, start_s: float, end_s: float) -> tuple[Sequence[Series], Sequence[Series]]:
         """Series of containers that were OOM-killed, and of their restarts. The second question is small."""
         match = self._settings.match
-        reasons = self._server.range(queries.oom_selector(match), start_s - self._lead_s, end_s)
+        reasons = self._server.range(queries.oom_selector(match), start_s - self._settings.lead_s, end_s)
         keys = (container_key(series.labels()) for series in reasons)
         pods = {key[2] for key in keys if key is not None}
         if not pods or queries.RESTARTS not in self._names:
             return reasons, ()
-        return reasons, self._server.range(queries.restarts_selector(pods, match), start_s - self._lead_s, end_s)
-
-    @property
-    def _lead_s(self) -> float:
-        """How much before a span is read with it, so that its first rows have a baseline."""
-        return min(self._settings.max_gap_s, max(300.0, 2 * self._settings.step_s))
+        return reasons, self._server.range(
+            queries.restarts_selector(pods, match), start_s - self._settings.lead_s, end_s
+        )
 
     def _take(self, asked: _Asked) -> None:
         """Answers of a span into the outbox, with the position after it."""
@@ -218,7 +215,8 @@ class History:
 
     def _rows(self, answers: Mapping[str, Sequence[Series]], facts: Facts, asked: _Asked) -> list[Addressed]:
         out = RowMessages(self._outbox.producer, self._partitions)
-        timelines = Timelines(Span(asked.start_s, asked.end_s, self._settings.max_gap_s))
+        own = self._settings
+        timelines = Timelines(Span(asked.start_s, asked.end_s, own.gap_s, own.step_s or USUAL_S))
         by_system = {
             system: dict(_of(system, self._wanted, answers)) for system in ("cadvisor", "dcgm", "node-exporter")
         }

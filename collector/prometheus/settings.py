@@ -69,6 +69,17 @@ class ImportSettings:
     follow_interval_s: float = 15.0
     """How often `follow` asks."""
 
+    @property
+    def gap_s(self) -> float:
+        """`max_gap_s`, or three steps where those are longer: thinned samples are no silence."""
+        return max(self.max_gap_s, 3 * self.step_s)
+
+    @property
+    def lead_s(self) -> float:
+        """How much before a span is read with it, so that its first rows have a baseline: five minutes, as far back as
+        Prometheus itself looks for a sample, or two steps and a half."""
+        return min(self.gap_s, max(300.0, 2.5 * self.step_s))
+
     def __post_init__(self) -> None:
         if self.step_s < 0:
             raise ValueError(f"step_s is {self.step_s}; it must not be below 0")

@@ -20,6 +20,9 @@ Times = tuple[float, ...]
 Values = Sequence[float]
 Column = list[float | None]
 
+USUAL_S = 60.0
+"""The distance of scrapes that is taken for granted where nothing tells it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -32,7 +35,7 @@ class Span:
     after_s: float
     until_s: float
     max_gap_s: float
-    usual_s: float = 60.0
+    usual_s: float = USUAL_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +158,7 @@ def _highest(times: Times, values: Values, line: Timeline) -> list[float]:
 
 def _near_s(times: Times) -> float:
     """Two and a half usual distances: one missed scrape is forgiven."""
-    return 2.5 * min(map(sub, times[1:], times), default=60.0)
+    return 2.5 * min(map(sub, times[1:], times), default=USUAL_S)
 
 
 def _without(rows: Sequence[int], column: list[float]) -> Column:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -105,6 +107,13 @@ def test_a_server_that_is_not_there_is_named() -> None:
     """Nothing listens on port 1."""
     with pytest.raises(SourceError, match="no connection"):
         asked(ServerSettings("http://127.0.0.1:1", retries=0))
+
+
+def test_an_import_loads_no_numpy_and_no_pandas() -> None:
+    """prometheus-api-client has classes that would; only its client is imported."""
+    code = "import sys, collector.prometheus.run; print({'numpy', 'pandas', 'pyarrow'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 def test_namespaces_are_split_so_that_none_is_missed() -> None:

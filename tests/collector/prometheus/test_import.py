@@ -284,6 +284,16 @@ def test_matchers_choose_and_steps_thin_out(serve: Serve, importer: Importer, lo
     assert used == pytest.approx([sum(cores[part]) / 5 for part in of_five[1:]], rel=1e-9)
 
 
+def test_steps_longer_than_a_silence_lose_no_growth(serve: Serve, importer: Importer, log: EventLog) -> None:
+    """Every half hour, in spans of three hours: of each step but the first the growth is known."""
+    world, times = World(), minutes(12)
+    SHOP.add_to(world, times, [0.5] * len(times), [1e9] * len(times))
+    importer.run(serve(world).url, 12, step_s=1800.0, max_span_s=10800.0)
+    rows = rows_in(log)
+    assert [row.signals.get("cpu_cores") for row in rows] == [None, *[pytest.approx(0.5)] * 23]
+    assert {row.interval_ms for row in rows} == {1_800_000}
+
+
 def test_labels_of_the_series_name_the_cluster_when_no_setting_does(
     serve: Serve, importer: Importer, log: EventLog
 ) -> None:
