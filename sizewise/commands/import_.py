@@ -64,7 +64,7 @@ def command() -> None:
 @click.option("--follow", is_flag=True, help="Go on with what is new, until Ctrl-C.")
 @click.option("--lag", type=Duration(), default="60s", show_default=True, metavar="DURATION",
               help="How far behind now --follow stays, so that late samples are seen.")  # fmt: skip
-@click.option("--workers", type=click.IntRange(1, 32), default=3, show_default=True, help="Queries at once.")
+@click.option("--workers", type=click.IntRange(1, 32), default=2, show_default=True, help="Queries at once.")
 @click.option("--token-file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="File with a bearer token.")  # fmt: skip
 @click.option("--header", "headers", type=Header(), multiple=True, metavar="NAME=VALUE",
