@@ -1,4 +1,5 @@
-"""CPU and memory of the collector at 1 Hz on a recorded node with 200 containers, beside prometheus-node-exporter.
+"""CPU and memory of the collector at 1 Hz on a recorded node with 200 containers, beside prometheus-node-exporter; and
+once more with eight GPUs in the node.
 
 The collector is `sizewise collect` as it runs on a node: its own process, an outbox on disk, the SQLite log and a real
 Kafka broker (when it is built). node-exporter reads this machine, which has far fewer cgroups and which it does not
@@ -14,13 +15,14 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from bench.collector_gpus import GPUS, can_build, eight_gpus
 from bench.collector_tree import CONTAINERS_PER_POD, SERVICES, RecordedNode
 from bench.report import Cell, Report
 from deploy.services.cache import Cache
@@ -55,11 +57,18 @@ def run(data: Path | None) -> Report:
             cost = _collector(Path(folder) / name, location)
             costs.append(cost)
             rows.append(_row(f"sizewise collect, {name} log", cost))
+        figures = {
+            "collector_core_share": max(cost.core_share for cost in costs),
+            "collector_rss_mb": max(cost.rss_mb for cost in costs),
+        }
+        if can_build():
+            cost = _with_gpus(Path(folder) / "gpus")
+            rows.append(_row(f"sizewise collect, sqlite log, and {GPUS} GPUs", cost))
+            figures |= {"gpu_collector_core_share": cost.core_share, "gpu_collector_rss_mb": cost.rss_mb}
+            notes.append(f"The {GPUS} GPUs are H100s of the test library, with GPM; a kubelet grants them over gRPC.")
+        else:
+            notes.append("gcc is not on PATH: the row with GPUs is left out.")
     rows += _peer(notes)
-    figures = {
-        "collector_core_share": max(cost.core_share for cost in costs),
-        "collector_rss_mb": max(cost.rss_mb for cost in costs),
-    }
     return Report("Collector at 1 Hz, 200 containers", figures, rows, notes)
 
 
@@ -82,7 +91,12 @@ def _broker(notes: list[str]) -> Iterator[KafkaBroker | None]:
         broker.close()
 
 
-def _collector(folder: Path, location: str) -> Cost:
+def _with_gpus(folder: Path) -> Cost:
+    with eight_gpus(folder) as environment:
+        return _collector(folder, f"sqlite:{folder / 'log.db'}", environment)
+
+
+def _collector(folder: Path, location: str, environment: Mapping[str, str] | None = None) -> Cost:
     node = RecordedNode(folder, CONTAINERS)
     node.write()
     config = folder / "sizewise.toml"
@@ -94,7 +108,7 @@ def _collector(folder: Path, location: str) -> Cost:
     command = [sys.executable, "-m", "sizewise", "collect", "--config", str(config)]
     second = iter(range(1, 1_000_000))
     try:
-        return _measured(command, lambda: node.advance(next(second)))
+        return _measured(command, lambda: node.advance(next(second)), environment)
     finally:
         node.close()
 
@@ -119,10 +133,12 @@ def _peer(notes: list[str]) -> list[dict[str, Cell]]:
     return [_row(f"node-exporter {words[words.index('version') + 1]}, scraped", cost)]
 
 
-def _measured(command: list[str], each_second: Callable[[], None]) -> Cost:
+def _measured(
+    command: list[str], each_second: Callable[[], None], environment: Mapping[str, str] | None = None
+) -> Cost:
     """Start a process, do something once a second, and say what it cost. Raises RuntimeError when it ends early."""
     with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
         try:
             return _watched(psutil.Process(process.pid), process, each_second)
         except RuntimeError as error:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from models.hardware.geometry import MigGpu
 from models.hardware.mig_table import GIB, MIG_GPUS
+from models.hardware.prices import PRICES, Price
 
 TERA, GIGA = 1e12, 1e9
 
@@ -43,6 +44,16 @@ class GpuModel:
     def mig(self) -> MigGpu | None:
         """What it can be cut into by the table; None: MIG is not known for it."""
         return MIG_GPUS[self.mig_board] if self.mig_board else None
+
+    @property
+    def indicative_price(self) -> Price | None:
+        """What renting one costs somewhere, with the source and the day; None: no source was read for it."""
+        return PRICES.get(self.name)
+
+    @property
+    def int8_ops(self) -> float | None:
+        """Dense int8 operations/s; None where the chip has no such path or no source tells."""
+        return _t(_INT8_TERA.get(self.name))
 
     @property
     def ridge_flop_per_byte(self) -> float | None:
@@ -89,6 +100,13 @@ def _gpu(
     )
 
 
+_INT8_TERA = {
+    "T4": 130.0, "A10": 250.0, "A30": 330.0, "A40": 299.3, "L4": 242.0, "L40S": 733.0, "A100-SXM-40": 624.0,
+    "A100-PCIe-40": 624.0, "A100-SXM-80": 624.0, "A100-PCIe-80": 624.0, "H100-PCIe-80": 1513.0, "H100-SXM-80": 1979.0,
+    "H100-NVL-94": 1671.0, "H100-SXM-96": 1979.0, "GH200-96": 1979.0, "GH200-144": 1979.0, "H200-141": 1979.0,
+    "H200-NVL-141": 1671.0, "B200-180": 4500.0, "GB200-186": 5000.0, "RTX-PRO-6000-96": 1000.0, "MI300X": 2614.9,
+    "TPU-v4": 275.0, "TPU-v5e": 393.0, "TPU-v5p": 918.0, "TPU-v6e": 1836.0,
+}  # fmt: skip
 _V100 = (7.8, 15.7, None, 125.0, None)  # the tensor peak is fp16: Volta has no bf16
 _A100 = (19.5, 19.5, 156.0, 312.0, None)
 _NONE = (None, None, None, None, None)
@@ -99,6 +117,8 @@ _GB200 = (40.0, 80.0, 1250.0, 2500.0, 5000.0)
 _B300 = (1.25, 75.0, 1125.0, 2250.0, 4500.0)
 _MI300X = (163.4, 163.4, 653.7, 1307.4, 2614.9)
 _RTX_6000 = "RTX PRO 6000 Blackwell Server Edition"
+# NVIDIA prints 125 TFLOP/s fp32 and 4,000 fp4 with sparsity: dense 2,000 fp4, and half as much with each wider type.
+_RTX_PEAKS = (1.95, 125.0, 250.0, 500.0, 1000.0)
 _H100 = (67.0, 67.0, 494.0, 989.0, 1979.0)
 
 # fmt: off
@@ -128,7 +148,7 @@ GPU_MODELS: tuple[GpuModel, ...] = (
     _gpu("GB200-186", "GB200", "2941", None, _GB200, 186, (8000, 1800), None, 1200, "GB200-186", True),
     _gpu("B300-270", "B300|B300 SXM6 AC", "3182", None, _B300, 270, (7700, 1800), 6, 1100, "B300-269", True),
     _gpu("GB300-279", "GB300", "31C2", None, (1.3, 80.0, 1250.0, 2500.0, 5000.0), 279, (8000, 1800), 6, 1400, "GB300-278", True),
-    _gpu("RTX-PRO-6000-96", _RTX_6000, "2BB5", 188, _NONE, 96, (1597, 0), 5, 600, "RTX-PRO-6000-96", False),
+    _gpu("RTX-PRO-6000-96", _RTX_6000, "2BB5", 188, _RTX_PEAKS, 96, (1597, 0), 5, 600, "RTX-PRO-6000-96", False),
     _gpu("MI300X", "Instinct MI300X|MI300X", "74A1", 304, _MI300X, 192, (5300, 896), 5, 750, None, True),
     _gpu("TPU-v4", "TPU v4", "", 2, (None, None, None, 275.0, None), 32, (1200, 300), None, None, None, True),
     _gpu("TPU-v5e", "TPU v5e", "", 1, (None, None, None, 197.0, None), 16, (800, 400), None, None, None, True),

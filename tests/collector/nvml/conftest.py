@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -14,30 +12,8 @@ from collector.host.source import HostSource
 from collector.host.whose import Instance
 from collector.nvml.source import NvmlSource
 from collector.source import Moment, Reading
+from tests.collector.nvml.library import Library, build
 from tests.collector.recorded import RecordedMachine, later
-
-
-class Library:
-    """The test library in this process, where pynvml finds it by its name."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        self._c = ctypes.CDLL(str(file))
-
-    def be(self, facts: Mapping[str, object]) -> None:
-        """Become another machine."""
-        self._c.test_clear()
-        self.set(facts)
-
-    def set(self, facts: Mapping[str, object]) -> None:
-        """Change facts; an empty text takes one away."""
-        for key, value in facts.items():
-            self._c.test_set(key.encode(), str(value).encode())
-
-    @property
-    def samples_held(self) -> int:
-        """GPM samples that were allocated and not freed."""
-        return int(self._c.test_samples_held())
 
 
 @pytest.fixture(scope="session")
@@ -45,11 +21,7 @@ def library_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """libnvidia-ml.so.1 in a folder of its own."""
     if shutil.which("gcc") is None:
         pytest.skip("gcc is not on PATH: it builds the NVML library that these tests read")
-    file = tmp_path_factory.mktemp("nvml") / "libnvidia-ml.so.1"
-    source = Path(__file__).with_name("nvml.c")
-    flags = ["-Wall", "-Wextra", "-Werror", "-O2", "-shared", "-fPIC", f"-Wl,-soname,{file.name}"]
-    subprocess.run(["gcc", *flags, "-o", str(file), str(source)], check=True)
-    return file
+    return build(tmp_path_factory.mktemp("nvml"))
 
 
 @pytest.fixture

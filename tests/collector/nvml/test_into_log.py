@@ -20,6 +20,7 @@ from stream.json_codec import decode_json
 from stream.schemas import SCHEMA, TELEMETRY
 from stream.telemetry_decoder import decode_telemetry
 from tests.collector.nvml.found import API, MACHINE, POSTGRES
+from tests.collector.nvml.library import FACTS_VARIABLE
 from tests.collector.nvml.machines import MIG_2G, MIG_3G, h100_mig, h100_uuid, write
 from tests.collector.recorded import RecordedMachine
 
@@ -38,7 +39,7 @@ def collecting(folder: Path, library: Path, facts: Mapping[str, object]) -> Iter
         f'[log]\nlocation = "sqlite:{folder / "log.db"}"\n[collector]\ncluster = "prod"\nnode = "n1"\ninterval_s = 0.2\n'
         f'flush_interval_s = 0.4\noutbox = "{folder / "outbox.db"}"\n[collector.host]\n{roots}'
     )
-    environment = os.environ | {"LD_LIBRARY_PATH": str(library.parent), "NVML_TEST_FACTS": str(folder / "gpus")}
+    environment = os.environ | {"LD_LIBRARY_PATH": str(library.parent), FACTS_VARIABLE: str(folder / "gpus")}
     command = [sys.executable, "-m", "sizewise", "collect", "--config", str(config)]
     process = subprocess.Popen(command, env=environment)
     try:

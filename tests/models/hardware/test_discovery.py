@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from models.hardware.discovery import DiscoveredProfile, InvalidProfileError, find_gpu, from_nvml, mig_of
 from models.hardware.gpus import GPU_MODELS
 from models.hardware.mig_table import GIB
+from models.hardware.prices import PRICES
 
 
 @pytest.mark.parametrize(
@@ -79,3 +82,34 @@ def test_a_profile_without_placement_is_refused_with_the_mend() -> None:
     """NVML gives none for a profile that the driver lists but the board cannot make."""
     with pytest.raises(InvalidProfileError, match="read it again"):
         from_nvml([DiscoveredProfile("MIG 3g.40gb", 9, 3, 2, GIB, 60, ())])
+
+
+_NAMED = {
+    "V100", "T4", "A10", "A30", "L4", "L40S", "A100", "H100", "H200", "GH200", "B200", "GB200", "B300", "GB300",
+    "RTX-PRO-6000", "MI300X", "TPU-v4", "TPU-v5e", "TPU-v5p", "TPU-v6e",
+}  # fmt: skip
+
+
+def test_the_table_covers_the_gpus_that_clusters_run() -> None:
+    """From V100 to GB300, and the TPUs; each with memory, bandwidth and a peak that gives a ridge point."""
+    names = [gpu.name for gpu in GPU_MODELS]
+    assert {want for want in _NAMED if not any(name == want or name.startswith(f"{want}-") for name in names)} == set()
+    assert all(gpu.ridge_flop_per_byte or gpu.name == "H20-96" for gpu in GPU_MODELS)
+    assert all(gpu.memory_bytes > 0 and gpu.memory_bytes_per_s > 0 for gpu in GPU_MODELS)
+
+
+def test_a_price_says_whose_it_is_and_of_which_day() -> None:
+    """Indicative prices belong to rows of the table, and none is there without its source."""
+    assert PRICES.keys() <= {gpu.name for gpu in GPU_MODELS}
+    for price in PRICES.values():
+        assert 0 < price.usd_per_hour < 20
+        assert "commit" in price.source
+        assert date.fromisoformat(price.read_on) <= date.today()
+
+
+def test_wider_types_are_slower() -> None:
+    """fp8 and int8 at least as fast as bf16, bf16 as tf32, tf32 as fp32: a slip of a column would show here."""
+    for gpu in GPU_MODELS:
+        peaks = [p for p in (gpu.fp8_flops, gpu.bf16_flops, gpu.tf32_flops, gpu.fp32_flops) if p is not None]
+        assert peaks == sorted(peaks, reverse=True), gpu.name
+        assert gpu.int8_ops is None or gpu.bf16_flops is None or gpu.int8_ops >= gpu.bf16_flops, gpu.name
