@@ -6,22 +6,33 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tests.faults.fuse import Fuse
 from tests.faults.roles import Role
 
-_CONSUMER = ("stream/consume.py",)
 _PARTS = {
     "collect": ("collector/outbox.py", "collector/sender.py", "collector/replay.py"),
-    "profile": (*_CONSUMER, "profiler/service.py", "profiler/partition.py"),
-    "recommend": (*_CONSUMER, "recommender/service.py", "recommender/slabs.py"),
+    "profile": ("stream/consume.py", "profiler/service.py", "profiler/partition.py"),
+    "recommend": ("stream/consume.py", "recommender/service.py", "recommender/slabs.py"),
+    "sqlite": ("stream/sqlite_log/",),
+    "kafka": ("stream/kafka_log/",),
 }
-_LOG_PARTS = {
-    "sqlite": ("stream/sqlite_log/", "stream/sqlite_log/database.py", "stream/sqlite_log/appending.py"),
-    "kafka": ("stream/kafka_log/", "stream/kafka_log/transaction.py", "stream/kafka_log/writer.py"),
+"""What a role runs, and what it runs of its log."""
+_AIMS = {
+    "collect": ("collector/outbox.py:_transaction", "collector/outbox.py:_forget", "collector/sender.py:send"),
+    "profile": ("stream/consume.py:_commit", "profiler/partition.py:checkpoint", "stream/consume.py:assigned"),
+    "recommend": ("stream/consume.py:_commit", "recommender/slabs.py:decide", "stream/consume.py:assigned"),
+    "sqlite": ("stream/sqlite_log/database.py:_ending", "stream/sqlite_log/appending.py:append"),
+    "kafka": (
+        "stream/kafka_log/transaction.py:run",
+        "stream/kafka_log/transaction.py:_step",
+        "stream/kafka_log/internals.py:await_step",
+        "stream/kafka_log/writer.py:_send",
+    ),
 }
-_MOST_STEPS = 1000
+"""Where something is written, confirmed, taken over or forgotten."""
+_MOST_STEPS, _MOST_AIMED_STEPS = 3000, 60
 
 
 class Chaos:
@@ -37,15 +48,22 @@ class Chaos:
         self.kills: Counter[str] = Counter()
         """By role."""
 
-    def run(self, kills: int) -> None:
-        """Kill until it was done so many times. Everybody lives at the end, but for what had played to its end. A role
-        that dies of anything but SIGKILL is a failure."""
+    def run(self, kills: int, progress: Callable[[], int]) -> None:
+        """Kill until it was done so many times; a role that dies of anything but SIGKILL is a failure. Whenever a
+        quarter of the kills saw no progress, lives become twice as long: a busy machine needs longer for everything.
+        At the end everybody is started once more."""
         for role in self._roles:
             self._bear(role)
-        while self.kills.total() < kills:
-            time.sleep(0.002)
-            for role in self._roles:
-                self._look(role)
+        before = progress()
+        for quarter in range(1, 5):
+            while self.kills.total() < kills * quarter // 4:
+                time.sleep(0.002)
+                for role in self._roles:
+                    self._look(role)
+            now = progress()
+            if now == before:
+                self._mean_life_s *= 2
+            before = now
         for role in self._roles:
             role.kill()
             role.start()
@@ -65,6 +83,10 @@ class Chaos:
         role.start(self._fuse(role) if self._chance.random() < 0.6 else None)
 
     def _fuse(self, role: Role) -> Fuse:
-        """As often in the first ten steps as in the next hundred: a start, a first commit, a later one."""
-        part = self._chance.choice(_PARTS[role.name.partition("-")[0]] + _LOG_PARTS[self._log])
-        return Fuse(part, round(_MOST_STEPS ** self._chance.random()))
+        """Half of them anywhere, as often in the first ten steps as in the next hundred: starts are full of steps. Half
+        of them close to a commit, of the first ones in a life."""
+        kind, chance = role.name.partition("-")[0], self._chance
+        if chance.random() < 0.5:
+            return Fuse(chance.choice(_PARTS[kind] + _PARTS[self._log]), "", round(_MOST_STEPS ** chance.random()))
+        part, _, function = chance.choice(_AIMS[kind] + _AIMS[self._log]).partition(":")
+        return Fuse(part, function, chance.randint(1, _MOST_AIMED_STEPS))

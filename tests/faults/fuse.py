@@ -19,9 +19,11 @@ _ROOT = f"{Path(__file__).parents[2]}{os.sep}"
 
 @dataclass(frozen=True, slots=True)
 class Fuse:
-    """`part` is a path under the checkout, or its beginning: `stream/sqlite_log/`, `collector/outbox.py`."""
+    """`part` is a path under the checkout, or its beginning (`stream/sqlite_log/`, `collector/outbox.py`), and `function`
+    one function in it; empty: all of them."""
 
     part: str
+    function: str
     steps: int
 
     def light(self) -> None:
@@ -32,7 +34,7 @@ class Fuse:
             nonlocal left
             code = frame.f_code
             if code not in inside:
-                inside[code] = code.co_filename.startswith(begin)
+                inside[code] = code.co_filename.startswith(begin) and self.function in ("", code.co_name)
             if inside[code]:
                 left -= 1
                 if left <= 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -97,7 +97,7 @@ class Installation:
         self.log.close()
 
 
-def variables(settings: LogSettings) -> Mapping[str, str]:
+def variables(settings: LogSettings) -> dict[str, str]:
     """The settings of the log as an operator would give them to a role."""
     return {
         "SIZEWISE_LOG__LOCATION": settings.location,

@@ -20,8 +20,12 @@ from stream.streams import DEAD_LETTERS, EVENTS, PROFILES, RECOMMENDATIONS
 Bits = dict[str, dict[str, bytes]]
 """By workload and field, the bytes of its row."""
 
-_OF_THE_PATH = frozenset({"target_since_ms"})
-"""Since when a target stands tells which versions of the profile were looked at, and that is a matter of time."""
+_DECISION = frozenset(
+    "evidence_from_ms evidence_to_ms confidence action reasons request_now limit_now estimate target lower upper "
+    "limit_target usage_p50 usage_p95 usage_peak expected_slack_ratio overrun_risk_ratio".split()
+)
+"""What a recommendation says. Besides, it remembers when which target stood: that tells which versions of the profile
+were looked at, and so is a matter of time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +52,9 @@ def outcome(log: EventLog) -> Outcome:
 
 
 def recommendations(log: EventLog) -> Bits:
-    """Without what depends on when the recommender looked."""
-    found = _bits(newest(log, RECOMMENDATIONS).values(), RECOMMENDATION_FIELDS)
-    return {name: {k: v for k, v in fields.items() if k not in _OF_THE_PATH} for name, fields in found.items()}
+    """What they say, without what they remember."""
+    said = tuple(field for field in RECOMMENDATION_FIELDS if field.name in _DECISION)
+    return _bits(newest(log, RECOMMENDATIONS).values(), said)
 
 
 def count(bits: Bits, field: str) -> dict[str, int]:

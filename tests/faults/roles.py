@@ -24,6 +24,7 @@ _PRELOAD = (
     "pytest",
     "tests.faults.roles",
     "sizewise.__main__",
+    "sizewise.commands.collect",
     "sizewise.commands.profile",
     "sizewise.commands.recommend",
     "sizewise.commands.replay",
