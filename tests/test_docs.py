@@ -80,8 +80,8 @@ def test_every_route_and_every_problem_of_the_api_is_documented() -> None:
     """Each path of the OpenAPI document, and a heading for each problem type that the code can answer."""
     app = create_app(View(), ApiSettings(), NullMeter(), lambda: 0.0, lambda: (b"", ""))
     page = text("api.md")
-    for path in app.openapi()["paths"]:
-        assert f"`GET {path.replace(':path', '')}`" in page
+    for path, item in app.openapi()["paths"].items():
+        assert all(f"`{method.upper()} {path.replace(':path', '')}`" in page for method in item)
     source = "".join(file.read_text() for file in (ROOT / "recommender/api").glob("*.py"))
     slugs = set(re.findall(r'Problem\(\s*\d+, "([a-z-]+)"', source))
     assert slugs >= {"unknown-workload", "invalid-parameter", "not-ready"}

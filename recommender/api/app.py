@@ -17,10 +17,16 @@ from recommender.api.docs_page import page
 from recommender.api.edge import Edge
 from recommender.api.ids import PREFIX, SERIES_SUFFIX, SUFFIX, candidates, raw_id
 from recommender.api.listing import NodeQuery, WorkloadQuery, workload_page
+from recommender.api.pack import pack_answer
+from recommender.api.pack_body import PackAnswer, PackRequest
+from recommender.api.place import place
+from recommender.api.place_body import PlaceAnswer, PlaceRequest
 from recommender.api.problems import Problem, documented
 from recommender.api.render import is_recommended, recommendation
 from recommender.api.series import series
 from recommender.api.settings import ApiSettings
+from recommender.placement.inventory import TopologyLabels
+from recommender.supply import Supplies
 from recommender.view import Row, Snapshot, View
 from recommender.view_query import QueryError
 
@@ -44,6 +50,7 @@ def create_app(
     problems.install(app)
     app.include_router(_workload_routes(view, settings))
     app.include_router(_node_routes(view))
+    app.include_router(_placement_routes(view, settings))
     app.include_router(_own_routes(app, view, exposition))
     app.add_middleware(Edge, meter=meter, now=now, allowed_hosts=settings.allowed_hosts)
     return app
@@ -115,6 +122,32 @@ def _node_routes(view: View) -> APIRouter:
     def list_nodes(query: Annotated[NodeQuery, Query()]) -> Response:
         nodes = [node for node in view.snapshot.nodes.values() if query.cluster in (None, node.cluster)]
         return Json({"nodes": nodes, "total": len(nodes)})
+
+    return routes
+
+
+def _placement_routes(view: View, settings: ApiSettings) -> APIRouter:
+    routes = APIRouter(tags=["placement"])
+    supplies = Supplies(TopologyLabels(settings.place.nvlink_labels, settings.place.rack_labels))
+
+    @routes.post(
+        "/v1/place",
+        summary="Nodes and GPUs for one job or a gang, best first, with reasons; nothing is reserved",
+        response_class=Json,
+        responses={200: {"model": PlaceAnswer}, **documented(400, 422)},
+    )
+    def post_place(asked: PlaceRequest) -> Response:
+        snapshot = view.snapshot
+        return Json(place(snapshot, supplies.of(snapshot.nodes), asked))
+
+    @routes.post(
+        "/v1/pack",
+        summary="Workloads and services on the fewest GPUs by MIG: layout per GPU, moves, room for more",
+        response_class=Json,
+        responses={200: {"model": PackAnswer}, **documented(400, 422)},
+    )
+    def post_pack(asked: PackRequest) -> Response:
+        return Json(pack_answer(view.snapshot, asked))
 
     return routes
 

@@ -31,14 +31,30 @@ def page(openapi: dict[str, Any]) -> str:
 
 def _route(openapi: dict[str, Any], path: str, method: str, spec: dict[str, Any]) -> str:
     shown = escape(path)
-    name = f"<a href='{shown}'>{shown}</a>" if "{" not in path else shown
+    name = f"<a href='{shown}'>{shown}</a>" if "{" not in path and method == "get" else shown
     answers = ", ".join(sorted(spec["responses"]))
     return (
         f"<h2><span class=method>{escape(method.upper())}</span> <code>{name}</code></h2>"
         f"<p>{escape(spec.get('summary', ''))}. Answers: {escape(answers)}.</p>"
         + _parameters(spec.get("parameters", []))
+        + _request(openapi, spec)
         + _example(openapi, spec)
     )
+
+
+def _request(openapi: dict[str, Any], spec: dict[str, Any]) -> str:
+    """Fields of the body that a route takes, and an example."""
+    content = spec.get("requestBody", {}).get("content", {}).get("application/json")
+    if not content:
+        return ""
+    schema = openapi["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
+    rows = "".join(
+        f"<tr><td><code>{escape(name)}</code><td>{escape(part.get('description', ''))}"
+        f"<td><code>{escape(_default(part))}</code>"
+        for name, part in schema["properties"].items()
+    )
+    sample = escape(json.dumps(example(openapi, schema), indent=2))
+    return f"<table><tr><th>field of the body<th>meaning<th>default{rows}</table><p>Example:</p><pre>{sample}</pre><p>Answer:</p>"
 
 
 def _parameters(parameters: list[dict[str, Any]]) -> str:
@@ -68,6 +84,8 @@ def example(openapi: dict[str, Any], schema: dict[str, Any]) -> Any:
         return example(openapi, openapi["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
     if schema.get("examples"):
         return schema["examples"][0]
+    if schema.get("enum"):
+        return schema["enum"][0]
     if "const" in schema or "default" in schema:
         return schema.get("const", schema.get("default"))
     if "anyOf" in schema:

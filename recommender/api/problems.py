@@ -23,7 +23,10 @@ _log = logging.getLogger(__name__)
 class Fault(BaseModel):
     """One thing that is wrong with a request."""
 
-    field: str = Field(description="query parameter, or part of the path", examples=["limit"])
+    field: str = Field(
+        description="query parameter, part of the path, or path in the body such as `services[0].points`",
+        examples=["limit"],
+    )
     value: Any = Field(description="what was sent", examples=["many"])
     mend: str = Field(description="what would be right", examples=["Input should be a valid integer"])
 
@@ -92,8 +95,7 @@ def install(app: FastAPI) -> None:
 
     async def on_invalid(request: Request, error: RequestValidationError) -> Response:
         faults = [
-            {"field": str(e["loc"][-1]), "value": e.get("input"), "mend": _mend(e["type"], e["msg"])}
-            for e in error.errors()
+            {"field": _field(e["loc"]), "value": _shown(e), "mend": _mend(e["type"], e["msg"])} for e in error.errors()
         ]
         return problem_response(_invalid(faults), request.url.path)
 
@@ -121,7 +123,33 @@ def _invalid(faults: Sequence[Mapping[str, Any]]) -> Problem:
 
 
 def _mend(kind: str, message: str) -> str:
-    return "no such parameter; /docs lists those there are" if kind == "extra_forbidden" else message
+    return _MENDS.get(kind, message)
+
+
+_MENDS = {
+    "extra_forbidden": "no such parameter; /docs lists those there are",
+    "json_invalid": "the body is not JSON; /docs shows one that is right",
+    "model_attributes_type": "send a JSON object with Content-Type: application/json; /docs shows one",
+}
+
+
+def _field(where: Sequence[int | str]) -> str:
+    """`limit` of a query; of a body the whole path, `services[0].points[2].latency_s`."""
+    if where[0] != "body":
+        return str(where[-1])
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in where[1:])
+    return path.removeprefix(".") if path.startswith(".") else "body"
+
+
+def _shown(error: Mapping[str, Any]) -> Any:
+    """The value that was sent, as far as people want to see it; of a missing field there is none."""
+    value = error.get("input")
+    if error["type"] in ("missing", "json_invalid"):
+        return None
+    return value if len(repr(value)) <= _LONGEST else f"{repr(value)[:_LONGEST]}..."
+
+
+_LONGEST = 200
 
 
 def _http_problem(error: HTTPException, request: Request) -> Problem:

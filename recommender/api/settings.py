@@ -8,6 +8,16 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass(frozen=True, slots=True)
+class PlaceSettings:
+    nvlink_labels: tuple[str, ...] = ("nvidia.com/gpu.clique",)
+    """Node labels that name an NVLink domain of several nodes, the first that a node bears counts. NVIDIA's GPU feature
+    discovery sets this one."""
+
+    rack_labels: tuple[str, ...] = ("topology.kubernetes.io/rack", "cloud.google.com/gce-topology-subblock")
+    """Node labels that name a rack, or what stands for it, for gangs. The zone is in the inventory itself."""
+
+
+@dataclass(frozen=True, slots=True)
 class ApiSettings:
     host: str = "127.0.0.1"
     """Address to listen on. Loopback only: the API asks for no token and would show every workload to anyone."""
@@ -20,6 +30,8 @@ class ApiSettings:
 
     page_limit: int = 1000
     """Largest page of workloads. 1,000 are about 2 MB of JSON."""
+
+    place: PlaceSettings = PlaceSettings()
 
     def __post_init__(self) -> None:
         if self.host not in LOOPBACK:

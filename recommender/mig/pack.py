@@ -34,8 +34,9 @@ def pack(demands: Sequence[Demand], kinds: Sequence[GpuKind], settings: PackSett
     found = solve(packable, kinds, (settings or PackSettings()).time_limit_s)
     if isinstance(found, Choice):
         return _from_choice(found, packable, kinds, hopeless)
-    why = "the GPUs of the inventory cannot carry all of it: proven" if isinstance(found, Infeasible) else "time was up"
-    return greedy(packable, kinds, hopeless, why)
+    if isinstance(found, Infeasible):
+        return greedy(packable, kinds, hopeless, "the GPUs of the inventory cannot carry all of it: proven")
+    return greedy(packable, kinds, hopeless, "time was up before a packing was found")
 
 
 def _check(demands: Sequence[Demand]) -> None:
@@ -61,6 +62,8 @@ def _from_choice(
     reasons = [f"no size of these GPUs can serve {name!r}" for name in hopeless]
     if choice.proven:
         reasons.append("proven: no packing of these demands costs less")
+    else:
+        reasons.append(f"time was up: the best packing found until then; none can cost less than {choice.bound:.4g}")
     return Packing(gpus, dict(hopeless), choice.cost, choice.bound, best, "highs", tuple(reasons))
 
 

@@ -1,8 +1,8 @@
 """Gangs: all members or none, as near to each other as there is room.
 
 Domains are tried from narrow to wide (NVLink domain, rack, zone, the whole cluster). The narrowest level at which some
-domain holds every member wins; among its domains, the one that loses least worth. How many members a node holds is exact,
-as they are alike, so that no domain is tried in vain.
+domain holds every member on GPUs of one model wins; among those, the most suitable model, then the least loss of worth.
+How many members a node holds is exact, as they are alike, so that no domain is tried in vain.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from recommender.placement.placer import Placed
 from recommender.placement.policies import Policy
 from recommender.placement.refusal import refusals
 from recommender.placement.request import Floats, Ints
-from recommender.placement.scorers import Scene, slots_on
+from recommender.placement.scorers import Scene, slots_on, suited
 
 LEVELS = ("nvlink", "rack", "zone")
 _MOST_DOMAINS = 4
@@ -34,6 +34,11 @@ class GangPlacement:
     domain: str
     reason: str
 
+    @classmethod
+    def single(cls, node: int, slots: tuple[int, ...], reason: str) -> GangPlacement:
+        """One member, which needs nobody near."""
+        return cls((Placed(node, slots, 0.0),), "", "", reason)
+
 
 def place_gang(job: Job, cluster: Cluster, facts: Sequence[NodeFacts], policy: Policy) -> GangPlacement:
     """Take room for every member, or change nothing. `policy` is of this cluster."""
@@ -42,24 +47,36 @@ def place_gang(job: Job, cluster: Cluster, facts: Sequence[NodeFacts], policy: P
     if capacity.sum() < job.members:
         reason = f"room for {capacity.sum()} of {job.members} members; all or none, so none was placed"
         return GangPlacement((), "", "", reason)
-    for level in LEVELS:
+    worth = suited(job, scene).scores if job.request.gpus else np.ones(len(scene.nodes))
+    for level in (*LEVELS, "cluster"):
         tries = _tries(job, scene, capacity, level)
-        if (best := min(tries, key=lambda t: (_cost(t), t.domain), default=None)) is not None:
+        if (best := min(tries, key=lambda t: (-_mean(worth, scene, t), _cost(t), t.domain), default=None)) is not None:
             return _taken(job, scene, best)
-    members = _fill(job, scene)
-    return _taken(job, scene, GangPlacement(members, "cluster", "all", f"all {job.members} members within the cluster"))
+    said = f"all {job.members} members within the cluster, on GPUs of different models: no one model has room for all"
+    return _taken(job, scene, GangPlacement(_fill(job, scene), "cluster", "all", said))
 
 
 def _tries(job: Job, scene: Scene, capacity: Ints, level: str) -> Iterator[GangPlacement]:
-    """One per domain of this level that holds the whole gang, at most _MOST_DOMAINS. Nothing stays taken."""
-    named = np.array([scene.facts[n].domains.get(level, "") for n in scene.nodes], dtype=object)
-    names, of_node = np.unique(named.astype(str), return_inverse=True)
-    room = np.bincount(of_node, weights=capacity, minlength=len(names))
-    enough = [d for d in np.argsort(room, kind="stable") if room[d] >= job.members and names[d]]
-    for d in enough[:_MOST_DOMAINS]:
-        members = _fill(job, replace(scene, nodes=scene.nodes[of_node == d]))
-        said = f"all {job.members} members within {level} {str(names[d])!r}"
-        yield GangPlacement(members, level, str(names[d]), said)
+    """One per domain of this level, and GPU model in it, that holds the whole gang, at most _MOST_DOMAINS. Nothing
+    stays taken. One model, because a gang runs at the speed of its slowest member."""
+    named = ["all" if level == "cluster" else scene.facts[n].domains.get(level, "") for n in scene.nodes]
+    models = [scene.facts[n].gpu_model if job.request.gpus else "" for n in scene.nodes]
+    groups = sorted(set(zip(named, models, strict=True)))
+    number = {group: k for k, group in enumerate(groups)}
+    of_node = np.array([number[group] for group in zip(named, models, strict=True)], dtype=np.int64)
+    room = np.bincount(of_node, weights=capacity, minlength=len(groups))
+    enough = [k for k in np.argsort(room, kind="stable") if room[k] >= job.members and groups[k][0]]
+    for k in enough[:_MOST_DOMAINS]:
+        domain = groups[k][0]
+        what = "the cluster" if level == "cluster" else f"{level} {domain!r}"
+        members = _fill(job, replace(scene, nodes=scene.nodes[of_node == k]))
+        yield GangPlacement(members, level, domain, f"all {job.members} members within {what}")
+
+
+def _mean(worth: Floats, scene: Scene, found: GangPlacement) -> float:
+    """Mean suitability of the members' nodes, to a hundredth: nearer than that the cost decides."""
+    at = np.searchsorted(scene.nodes, [member.node for member in found.members])
+    return round(float(worth[at].mean()), 2)
 
 
 def _fill(job: Job, scene: Scene) -> tuple[Placed, ...]:

@@ -12,6 +12,7 @@ from recommender.placement.cluster import Cluster
 from recommender.placement.job import Job, NodeFacts
 from recommender.placement.policies import Policy
 from recommender.placement.refusal import refusals
+from recommender.placement.request import Ints
 from recommender.placement.scorers import Factor, Scene, slots_on
 
 SCORERS: Mapping[str, Callable[[Job, Scene], Factor]] = {
@@ -40,9 +41,10 @@ class RankPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """factors: name to (score 0-1, sentence). score: their weighted mean."""
+    """at: place of the node in the cluster. factors: name to (score 0-1, sentence). score: their weighted mean."""
 
     node: str
+    at: int
     slots: tuple[int, ...]
     score: float
     factors: Mapping[str, tuple[float, str]]
@@ -50,11 +52,12 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """candidates best first, of `eligible` nodes. refused: reason to the nodes that it keeps out."""
+    """candidates best first. eligible [k]: places of all nodes that it could go to. refused: reason to the nodes that
+    it keeps out."""
 
     candidates: tuple[Candidate, ...]
     refused: Mapping[str, tuple[str, ...]]
-    eligible: int
+    eligible: Ints
 
 
 def rank(
@@ -70,16 +73,16 @@ def rank(
     why_not = refusals(job, cluster, facts)
     refused, nodes = why_not.by_reason(cluster.names), why_not.eligible
     if not len(nodes):
-        return Ranking((), refused, 0)
+        return Ranking((), refused, nodes)
     scene = Scene(cluster, facts, policy, nodes)
     factors = [(SCORERS[name](job, scene), weight) for name, weight in weights.items() if weight > 0]
     total = sum(weight for _, weight in factors) or 1.0
     scores = sum((weight * factor.scores for factor, weight in factors), np.zeros(len(nodes))) / total
     best = np.argsort(-scores, kind="stable")[:most]
-    return Ranking(tuple(_candidate(job, scene, factors, scores[i], int(i)) for i in best), refused, len(nodes))
+    return Ranking(tuple(_candidate(job, scene, factors, scores[i], int(i)) for i in best), refused, nodes)
 
 
 def _candidate(job: Job, scene: Scene, factors: Sequence[tuple[Factor, float]], score: float, i: int) -> Candidate:
     node = int(scene.nodes[i])
     said = {factor.name: (float(factor.scores[i]), factor.reason(i)) for factor, _ in factors}
-    return Candidate(scene.cluster.names[node], slots_on(job, scene, node), float(score), said)
+    return Candidate(scene.cluster.names[node], node, slots_on(job, scene, node), float(score), said)

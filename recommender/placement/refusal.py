@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recommender.placement.cluster import Cluster
 from recommender.placement.job import Job, NodeFacts
-from recommender.placement.request import Bools, Ints, Request
+from recommender.placement.request import GPU_MILLI, Bools, Ints, Request
 from recommender.placement.suitability import unsuited
 
 
@@ -51,17 +51,16 @@ def _lacks(request: Request, cluster: Cluster, full: Bools) -> Iterator[tuple[Bo
         yield ~cluster.allowed(request), "its GPU model or labels are not those asked for"
     yield cluster.cpu_milli < request.cpu_milli, "too little CPU is free"
     yield cluster.memory_bytes < request.memory_bytes, "too little memory is free"
+    yield full, _lacks_gpu(request)
+
+
+def _lacks_gpu(request: Request) -> str:
+    if request.shared:
+        return f"no GPU with {request.gpu_milli / GPU_MILLI:g} of it free"
     if request.mig_profile:
-        yield (
-            full,
-            f"no free {request.mig_profile} instance"
-            if request.gpus == 1
-            else (f"fewer than {request.gpus} free {request.mig_profile} instances"),
-        )
-    elif request.shared:
-        yield full, f"no GPU with {request.gpu_milli / 1000:g} of it free"
-    else:
-        yield full, f"fewer than {request.gpus} GPUs wholly free"
+        few = f"fewer than {request.gpus} free {request.mig_profile} instances"
+        return few if request.gpus > 1 else f"no free {request.mig_profile} instance"
+    return f"fewer than {request.gpus} GPUs wholly free" if request.gpus > 1 else "no GPU wholly free"
 
 
 def _unsuited(job: Job, facts: Sequence[NodeFacts]) -> NDArray[Any]:

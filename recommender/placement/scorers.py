@@ -85,21 +85,20 @@ def interference(job: Job, scene: Scene) -> Factor:
     speeds = np.array(
         [_shared_speed(job, scene, int(n)) if b else 1.0 for n, b in zip(scene.nodes, beside, strict=True)]
     )
-    return Factor(
-        "interference",
-        np.nan_to_num(speeds, nan=_UNKNOWN),
-        lambda i: (
-            "who shares the GPU, or what this job needs of it, is not known"
-            if np.isnan(speeds[i])
-            else f"keeps {speeds[i]:.0%} of its speed beside those on the GPU"
-        ),
-    )
+    return Factor("interference", np.nan_to_num(speeds, nan=_UNKNOWN), lambda i: _beside(speeds[i]))
+
+
+def _beside(speed: float) -> str:
+    if np.isnan(speed):
+        return "who shares the GPU, or what this job needs of it, is not known"
+    return "slows nobody down and is not slowed down" if speed == 1 else f"keeps {speed:.0%} of its speed beside others"
 
 
 def spot(job: Job, scene: Scene) -> Factor:
     """Lowest expected cost, with the work that interruptions lose."""
     kinds = [
-        (f.price_usd_per_hour, f.gpus, f.spot, f.interruptions_per_hour) for f in (scene.facts[n] for n in scene.nodes)
+        (f.gpu_model, f.price_usd_per_hour, f.gpus, f.spot, f.interruptions_per_hour)
+        for f in (scene.facts[n] for n in scene.nodes)
     ]
     of_kind = {kind: _cost(job, scene.facts[n]) for kind, n in zip(kinds, scene.nodes, strict=True)}
     found = [of_kind[kind] for kind in kinds]

@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, expm1, inf, sqrt
 
+from models.hardware.discovery import find_gpu
 from recommender.placement.job import Checkpointing, Job, NodeFacts
+from recommender.placement.request import GPU_MILLI
 
 _OVERFLOW = 700.0
 
@@ -75,10 +77,19 @@ class SpotAdvice:
 
 
 def gpu_price(job: Job, facts: NodeFacts) -> float | None:
-    """USD per hour of what one member takes: its GPUs' share of the node, without GPUs the node."""
+    """USD per hour of what one member takes: its GPUs' part of the node; on a node without GPUs the whole node."""
     if facts.price_usd_per_hour is None:
         return None
-    return facts.price_usd_per_hour * (max(job.request.gpus, 1) / facts.gpus if facts.gpus else 1.0)
+    return facts.price_usd_per_hour * (_gpus_taken(job, facts) / facts.gpus if facts.gpus else 1.0)
+
+
+def _gpus_taken(job: Job, facts: NodeFacts) -> float:
+    """A job without GPUs takes one from the others: the CPU that feeds it. A slice counts by its compute."""
+    request, known = job.request, find_gpu(facts.gpu_model)
+    if request.mig_profile and known and known.mig:
+        sizes = {p.name: known.mig.compute_share(p) for p in known.mig.profiles}
+        return request.gpus * sizes.get(request.mig_profile, 1.0)
+    return request.gpus if request.mig_profile else request.total_gpu_milli / GPU_MILLI or 1.0
 
 
 def advise_spot(job: Job, facts: Sequence[NodeFacts]) -> SpotAdvice:

@@ -32,9 +32,15 @@ def suitability(job: Job, facts: NodeFacts) -> tuple[float | None, str]:
     if model is None or amount is None:
         return None, f"GPU model {facts.gpu_model or '(none)'!r} is not in the table"
     if facts.price_usd_per_hour is None or not facts.gpus:
-        return amount, f"{job.bottleneck}-bound: {model.name} gives {amount:.4g} {what}; its price is not known"
+        return amount, f"{_limit(job)}: {model.name} gives {amount:.4g} {what}; its price is not known"
     price = facts.price_usd_per_hour / facts.gpus
-    return amount / price, f"{job.bottleneck}-bound: {model.name} gives {amount / price:.4g} {what} per $/h"
+    return amount / price, f"{_limit(job)}: {model.name} gives {amount / price:.4g} {what} per $/h"
+
+
+def _limit(job: Job) -> str:
+    if job.fp64:
+        return "computes in FP64"
+    return "what limits it is not known" if job.bottleneck == "unknown" else f"{job.bottleneck}-bound"
 
 
 def _wanted(job: Job, model: GpuModel) -> tuple[float | None, str]:

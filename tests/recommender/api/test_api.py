@@ -270,9 +270,9 @@ def test_the_openapi_document_holds_together(client: TestClient) -> None:
     for name, unit in (("CpuSizing", "cores"), ("MemorySizing", "bytes")):
         plain = {"action", "reasons", "missing", "expected_slack_ratio", "overrun_risk_ratio"}
         assert all(field.endswith(f"_{unit}") for field in set(schemas[name]["properties"]) - plain)
-    for item in document["paths"].values():
-        assert item["get"]["summary"]
-        assert all(parameter["description"] for parameter in item["get"].get("parameters", []))
+    for spec in (spec for item in document["paths"].values() for spec in item.values()):
+        assert spec["summary"]
+        assert all(parameter["description"] for parameter in spec.get("parameters", []))
 
 
 @pytest.mark.parametrize("model", ["WorkloadPage", "WorkloadDetail", "RecommendationAnswer", "NodeList", "ProblemBody"])

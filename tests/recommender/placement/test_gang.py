@@ -53,6 +53,31 @@ def test_an_fp64_gang_does_not_go_to_gpus_without_it() -> None:
     assert not place_gang(Job(whole(8), members=2, fp64=True), state, facts, BestFitPolicy(state)).members
 
 
+def test_a_gang_runs_on_one_gpu_model_even_across_racks() -> None:
+    """Rack a holds both members on an A100 and an H100; two A100 stand in two racks of one zone."""
+    state = cluster(*[(64, 64, 8)] * 3)
+    facts = [rack("a"), rack("a", "NVIDIA H100 80GB HBM3"), rack("b")]
+    found = place_gang(Job(whole(8), members=2), state, facts, BestFitPolicy(state))
+    assert (found.level, sorted(m.node for m in found.members)) == ("zone", [0, 2])
+
+
+def test_a_gang_takes_different_models_rather_than_none() -> None:
+    """Three members, two A100 nodes and one H100 node: all stand, and the reason says how."""
+    state = cluster(*[(64, 64, 8)] * 3)
+    facts = [rack("a"), rack("a", "NVIDIA H100 80GB HBM3"), rack("b")]
+    found = place_gang(Job(whole(8), members=3), state, facts, BestFitPolicy(state))
+    assert len(found.members) == 3
+    assert "different models" in found.reason
+
+
+def test_a_compute_bound_gang_takes_the_faster_rack() -> None:
+    """989 bf16 TFLOP/s against 312: rack b, though a comes first."""
+    state = cluster(*[(64, 64, 8)] * 4)
+    facts = [rack("a"), rack("a"), *[rack("b", "NVIDIA H100 80GB HBM3")] * 2]
+    found = place_gang(Job(whole(8), members=2, bottleneck="compute"), state, facts, BestFitPolicy(state))
+    assert (found.level, found.domain) == ("rack", "b")
+
+
 @settings(max_examples=50, deadline=None)
 @given(clusters, requests, st.integers(1, 8), st.lists(st.sampled_from("ab"), min_size=6, max_size=6))
 def test_all_or_nothing(state: Cluster, request: Request, members: int, racks: list[str]) -> None:

@@ -67,7 +67,7 @@ def test_a_gpu_whose_tenant_wants_the_same_comes_last() -> None:
     assert order(ranking) == ["n1", "n0"]
     assert ranking.candidates[1].factors["interference"] == (
         pytest.approx(0.8),
-        "keeps 80% of its speed beside those on the GPU",
+        "keeps 80% of its speed beside others",
     )
 
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from recommender.placement.job import Checkpointing, Job, NodeFacts
-from recommender.placement.spot import advise_spot, plan_spot
-from tests.recommender.placement.clusters import whole
+from recommender.placement.request import Request
+from recommender.placement.spot import advise_spot, gpu_price, plan_spot
+from tests.recommender.placement.clusters import share, whole
 
 PLAIN = NodeFacts(gpus=8, price_usd_per_hour=24.0)
 SPOT = NodeFacts(gpus=8, price_usd_per_hour=8.0, spot=True, interruptions_per_hour=0.05)
@@ -44,3 +45,19 @@ def test_what_cannot_be_compared_says_why(job: Job, facts: list[NodeFacts], word
     advice = advise_spot(job, facts)
     assert advice.advised is None
     assert word in advice.sentence
+
+
+@pytest.mark.parametrize(
+    ("request_", "usd_per_hour"),
+    [
+        (whole(4), 12.0),
+        (share(250), 0.75),
+        (Request(0, 0, 2, mig_profile="2g.20gb"), 2 * 3 * 2 / 7),
+        (Request(1000, 0), 3.0),
+    ],
+)
+def test_a_job_pays_for_its_part_of_the_node(request_: Request, usd_per_hour: float) -> None:
+    """Eight GPUs for $24: $3 each; a quarter is $0.75, a 2g slice two sevenths of $3."""
+    node = replace(PLAIN, gpu_model="NVIDIA A100-SXM4-80GB")
+    assert gpu_price(Job(request_), node) == pytest.approx(usd_per_hour)
+    assert gpu_price(Job(request_), NodeFacts()) is None

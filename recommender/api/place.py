@@ -1,0 +1,192 @@
+"""POST /v1/place: nodes and GPUs for one job or a gang, from the inventory of one snapshot."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from math import ceil, isfinite
+from typing import Any
+
+import numpy as np
+
+from recommender.api.place_body import PlaceRequest
+from recommender.api.render import Body, time_text
+from recommender.placement.gang import GangPlacement, place_gang
+from recommender.placement.inventory import NodeRoom
+from recommender.placement.job import Bottleneck, Checkpointing, Job, NodeFacts
+from recommender.placement.rank import Candidate, Ranking, RankPolicy, rank
+from recommender.placement.request import GPU_MILLI, Ints, Request
+from recommender.placement.spot import SpotAdvice, advise_spot
+from recommender.supply import Offer, Supply
+from recommender.view import Snapshot
+from recommender.view_query import QueryError
+
+_NOT_IN_INVENTORY = "the inventory does not know this node"
+
+
+def place(snapshot: Snapshot, supply: Supply, asked: PlaceRequest) -> Body:
+    """The body of a PlaceAnswer. Raises QueryError for a wish that contradicts itself."""
+    job, rules = job_of(asked), RankPolicy(asked.weights) if asked.weights is not None else RankPolicy()
+    nodes, unknown = _candidates(supply, asked)
+    offer = _at_rate(supply.only(nodes), asked)
+    ranking = rank(job, offer.cluster, offer.facts, offer.policy, rules, asked.limit)
+    spot = advise_spot(job, [offer.facts[n] for n in ranking.eligible])
+    found = _placement(job, offer, ranking)
+    return {
+        "placed": bool(found.members),
+        "reason": found.reason,
+        "level": found.level or None,
+        "domain": found.domain or None,
+        "placement": list(_members(job, offer, found)),
+        "candidates": [_candidate(c, offer, job, rules) for c in ranking.candidates],
+        "eligible_nodes": len(ranking.eligible),
+        "refused": list(_refused(ranking, unknown)),
+        "spot": _spot(spot),
+        "basis": {
+            "as_of": time_text(snapshot.newest_ms),
+            "nodes": len(offer.rooms),
+            "gpus_in_use": sum(room.gpus_in_use for room in offer.rooms),
+            "request_kinds": len(supply.mix.requests),
+        },
+        "notes": list(_notes(offer.rooms, job)),
+    }
+
+
+def job_of(asked: PlaceRequest) -> Job:
+    """Raises QueryError when GPU wishes contradict each other or nothing is asked for."""
+    _check(asked)
+    milli = 0 if asked.mig_profile or not asked.gpus else max(ceil(GPU_MILLI * asked.gpu_share_ratio), 1)
+    request = Request(
+        ceil(1000 * asked.cpu_cores),
+        asked.memory_bytes,
+        asked.gpus,
+        milli,
+        tuple(asked.gpu_models),
+        tuple(sorted(asked.labels.items())),
+        asked.mig_profile or "",
+    )
+    limit: Bottleneck = "memory" if asked.bottleneck == "memory-bandwidth" else asked.bottleneck
+    return Job(
+        request,
+        asked.members,
+        limit,
+        asked.computes_fp64,
+        asked.compute_demand_ratio,
+        asked.bandwidth_demand_ratio,
+        asked.run_time_s,
+        Checkpointing(asked.spot.checkpoint_cost_s, asked.spot.restart_s) if asked.spot else None,
+    )
+
+
+def _check(asked: PlaceRequest) -> None:
+    if not (asked.cpu_cores or asked.memory_bytes or asked.gpus):
+        raise QueryError("cpu_cores", asked.cpu_cores, "ask for CPU, memory or GPUs: this asks for nothing")
+    if asked.gpu_share_ratio < 1 and (asked.gpus != 1 or asked.mig_profile):
+        raise QueryError(
+            "gpu_share_ratio", asked.gpu_share_ratio, "a share is of one whole GPU: gpus = 1, no mig_profile"
+        )
+    if asked.mig_profile is not None and not (asked.mig_profile and asked.gpus):
+        raise QueryError(
+            "gpus", asked.gpus, f"say how many slices of mig_profile {asked.mig_profile!r} it takes, at least 1"
+        )
+    if asked.weights is not None and not any(asked.weights.values()):
+        raise QueryError("weights", dict(asked.weights), "give at least one factor a weight above 0")
+
+
+def _candidates(supply: Supply, asked: PlaceRequest) -> tuple[Ints, list[str]]:
+    """Places of the candidate nodes in the supply, and the names that it does not know."""
+    if asked.nodes is None:
+        mine = [n for n, room in enumerate(supply.rooms) if asked.cluster in (None, room.node.cluster)]
+        return np.array(mine, dtype=np.int64), []
+    where = {name: _place_of(supply, name, asked.cluster) for name in asked.nodes}
+    known = sorted({place for place in where.values() if place is not None})
+    return np.array(known, dtype=np.int64), [name for name, place in where.items() if place is None]
+
+
+def _place_of(supply: Supply, name: str, cluster: str | None) -> int | None:
+    """By `cluster/node`; with a cluster by the plain name as well, and never of another cluster."""
+    if cluster is None or name.startswith(f"{cluster}/"):
+        return supply.place_of.get(name)
+    return supply.place_of.get(f"{cluster}/{name}")
+
+
+def _at_rate(offer: Offer, asked: PlaceRequest) -> Offer:
+    """The offer with the interruption rate that was asked with, on its spot nodes."""
+    rate = asked.spot.interruptions_per_hour if asked.spot else None
+    facts: list[NodeFacts] = [replace(f, interruptions_per_hour=rate) if f.spot else f for f in offer.facts]
+    return replace(offer, facts=facts)
+
+
+def _placement(job: Job, offer: Offer, ranking: Ranking) -> GangPlacement:
+    if job.members > 1:
+        return place_gang(job, offer.cluster, offer.facts, offer.policy)
+    if not ranking.candidates:
+        return GangPlacement((), "", "", "no node has room for it; `refused` says what each one lacks")
+    best = ranking.candidates[0]
+    node = offer.cluster.names.index(best.node)
+    return GangPlacement.single(
+        node, best.slots, f"{best.node} has the best score of {ranking.eligible} nodes with room"
+    )
+
+
+def _members(job: Job, offer: Offer, found: GangPlacement) -> Iterator[Body]:
+    """Members on one node get different MIG instances there."""
+    before: Counter[int] = Counter()
+    for member in found.members:
+        room, request = offer.rooms[member.node], job.request
+        yield {"node": room.name, "gpus": _gpus(room, member.slots, request, before[member.node])}
+        before[member.node] += request.gpus
+
+
+def _gpus(room: NodeRoom, slots: Sequence[int], request: Request, skip: int = 0) -> list[Body]:
+    if request.mig_profile:
+        free = room.mig_free[request.mig_profile][skip : skip + request.gpus]
+        model_of = {instance.uuid: gpu.model for gpu in room.node.gpus for instance in gpu.mig}
+        return [{"uuid": i.uuid, "model": model_of[i.uuid], "mig_profile": i.profile} for i in free]
+    gpus = [room.node.gpus[slot] for slot in slots]
+    return [{"uuid": gpu.uuid, "model": gpu.model, "mig_profile": None} for gpu in gpus]
+
+
+def _candidate(found: Candidate, offer: Offer, job: Job, rules: RankPolicy) -> Body:
+    room = offer.rooms[found.at]
+    factors = [
+        {"name": name, "score": round(score, 4), "weight": rules.weights[name], "sentence": sentence}
+        for name, (score, sentence) in found.factors.items()
+    ]
+    gpus = _gpus(room, found.slots, job.request)
+    return {"node": found.node, "gpus": gpus, "score": round(found.score, 4), "factors": factors}
+
+
+def _refused(ranking: Ranking, unknown: Sequence[str]) -> Iterator[Body]:
+    why = {**ranking.refused, **({_NOT_IN_INVENTORY: tuple(unknown)} if unknown else {})}
+    for reason, nodes in sorted(why.items(), key=lambda item: -len(item[1])):
+        yield {"reason": reason, "count": len(nodes), "nodes": list(nodes)}
+
+
+def _spot(advice: SpotAdvice) -> dict[str, Any]:
+    plan = advice.plan
+    return {
+        "advised": advice.advised,
+        "sentence": advice.sentence,
+        "checkpoint_interval_s": _finite(plan.interval_s) if plan else None,
+        "stretch_ratio": _finite(plan.stretch_ratio) if plan else None,
+        "spot_usd": _finite(advice.spot_usd),
+        "on_demand_usd": _finite(advice.on_demand_usd),
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return round(value, 4) if value is not None and isfinite(value) else None
+
+
+def _notes(rooms: Sequence[NodeRoom], job: Job) -> Iterator[str]:
+    if not rooms:
+        yield "the inventory has no candidate node: collectors publish nodes when they start, and the view reads them"
+    in_use = sum(room.gpus_in_use for room in rooms)
+    if job.request.gpus and in_use:
+        yield f"{in_use} GPUs in use count as whole: inventory does not tell which share of them their tenants hold"
+    if unknown := sum(room.unknown for room in rooms):
+        yield f"{unknown} workload instances name no CPU or no memory request: they hold none that is known"
+    if job.request.mig_profile and not any(job.request.mig_profile in room.mig_free for room in rooms):
+        yield f"no candidate node has an instance {job.request.mig_profile!r}; POST /v1/pack says how to cut GPUs"
