@@ -63,6 +63,8 @@ class ListenSettings:
             raise ValueError(f"address is {self.address!r}; it must be HOST:PORT, such as 0.0.0.0:9201")
         if self.settle_s < 0:
             raise ValueError(f"settle_s is {self.settle_s}; it must not be below 0")
+        if self.idle_s <= self.max_gap_s:
+            raise ValueError(f"idle_s is {self.idle_s}; it must be above max_gap_s ({self.max_gap_s})")
         for name in ("max_body_bytes", "max_unpacked_bytes", "max_labels", "max_label_bytes", "max_series"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")

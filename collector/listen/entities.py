@@ -19,6 +19,8 @@ OwnerOfPod = Callable[[tuple[str, str, str]], Owner | None]
 
 OWNERS = ("kube_pod_owner", "kube_replicaset_owner", "kube_job_owner")
 """Metrics of kube-state-metrics whose labels alone say something."""
+_BY = ("job", "prometheus_replica", "__replica__", "replica")
+"""The replica labels of kube-prometheus, of Mimir and Cortex, and of most hand-made set-ups."""
 _CLUSTER = ("cluster", "k8s.cluster.name", "k8s_cluster_name")
 
 
@@ -60,11 +62,11 @@ class Entity:
 class Meaning:
     """What a series says: of which entity, and its slot in the layout of the entity's kind (of a size: which of SIZES).
 
-    job: the scrape job, as two jobs may bring the same from one exporter."""
+    by: who brings it. Two scrape jobs of one exporter, or two replicas of one Prometheus, bring the same twice."""
 
     entity: Entity
     slot: int
-    job: str
+    by: str
 
 
 def meaning_of(labels: Labels) -> Meaning | None:
@@ -79,7 +81,7 @@ def meaning_of(labels: Labels) -> Meaning | None:
     if entity is None:
         return None
     slot = SIZES.index(foreign.signal) if entity.cls == "size" else LAYOUTS[foreign.kind].slot(foreign).index
-    return Meaning(entity, slot, labels.get("job", ""))
+    return Meaning(entity, slot, _by(labels))
 
 
 def entity_of(foreign: Foreign, labels: Labels) -> Entity | None:
@@ -107,10 +109,14 @@ def machines_of(labels: Labels) -> tuple[str, ...]:
     return tuple(filter(None, (machine_of(labels), machine_of({"instance": labels.get("instance", "")}))))
 
 
+def _by(labels: Labels) -> str:
+    return "/".join(labels.get(name, "") for name in _BY)
+
+
 def _other(name: str, labels: Labels) -> Meaning | None:
     """A metric that only another one needs."""
     for layout in LAYOUTS.values():
         slot = layout.other(name)
         if slot and (entity := entity_of(slot.foreign, labels)):
-            return Meaning(entity, slot.index, labels.get("job", ""))
+            return Meaning(entity, slot.index, _by(labels))
     return None

@@ -16,7 +16,7 @@ from collector.listen.protocols import Protocol, protocols
 from collector.listen.refusal import REFUSED, Fate, RequestRefusedError
 from collector.listen.remote_write import Labels, Register
 from collector.listen.rows import Rows
-from collector.listen.series import NUMBERS, SeriesIndex
+from collector.listen.series import FAILOVER_MS, NUMBERS, SeriesIndex
 from collector.listen.wire import Samples
 from collector.listen_settings import ListenSettings
 from models.metrics import Meter
@@ -70,7 +70,8 @@ class Intake:
         self._older: list[Samples] = []
         self._newer: list[Samples] = []
         self._waiting = 0
-        self._period = 0
+        self._older_since = self._newer_since = 0
+        """Periods of the journal from which on what waits came."""
 
     def check_room(self) -> None:
         """Raises RequestRefusedError (503) when samples cannot be taken now; nothing of the request was."""
@@ -91,13 +92,13 @@ class Intake:
             self._meter.count("sizewise_listen_samples_total", count, protocol=protocol, fate=fate)
         return receipt
 
-    def rows(self, saved_period: int) -> Sequence[TelemetryBatch]:
-        """The rows whose samples have waited for siblings since the call before. `saved_period`: that of the newest
-        state which is known to be saved; what it covers leaves the journal."""
+    def rows(self, saved: bytes) -> Sequence[TelemetryBatch]:
+        """The rows whose samples have waited for siblings since the call before. `saved`: the newest state which is
+        known to be saved; what it covers leaves the journal."""
         with self._lock:
             made = self._rows.make(self._ripe())
-            self._period = self._journal.turn()
-            self._journal.forget(saved_period - 1)
+            self._older_since, self._newer_since = self._newer_since, self._journal.turn()
+            self._journal.forget(_needed(saved))
             self._forget_idle()
         for fate, count in made.fates.items():
             self._meter.count("sizewise_listen_dropped_samples_total", count, fate=fate)
@@ -106,17 +107,17 @@ class Intake:
         return made.batches
 
     def state(self) -> bytes:
-        """Where every series stands, and up to which period of the journal."""
+        """Where every series stands, and from which period on the journal holds what is not in it."""
         with self._lock:
-            return _PERIOD.pack(self._period) + self._index.state()
+            return _PERIOD.pack(self._older_since) + self._index.state()
 
     def restore(self, state: bytes) -> None:
         """Go on where an earlier process saved `state`, and take in again what came after that."""
         with self._lock:
             self._index.restore(state[_PERIOD.size :])
-            self._journal.skip_to(period_of(state))
+            self._newer_since = self._journal.begin(_needed(state))
             for entry in self._journal.entries():
-                with suppress(RequestRefusedError):  # it was refused the first time too
+                with suppress(RequestRefusedError):  # as it was the first time
                     self._take(entry)
 
     def close(self) -> None:
@@ -148,7 +149,7 @@ class Intake:
         timely = unnumbered & ~ancient & ~future
         fates |= {fate: int((samples.series[timely] == number).sum()) for number, fate in NUMBERS.items()}
         kept = samples if keep.all() else samples.take(keep)
-        return kept, {fate: count for fate, count in fates.items() if count}
+        return kept.finite(), {fate: count for fate, count in fates.items() if count}
 
     def _ripe(self) -> Samples:
         """What waited since the last call, and what came later of the same times. The rest waits once more."""
@@ -162,12 +163,13 @@ class Intake:
         return Samples.joined([older, newer.take(ripe)])
 
     def _forget_idle(self) -> None:
-        idle = self._index.forget_idle(self._now_ms() - round(self._settings.idle_s * 1000))
+        now_ms = self._now_ms()
+        idle = self._index.forget_idle(now_ms - round(self._settings.idle_s * 1000), now_ms - FAILOVER_MS)
         if idle:
             for protocol in self._protocols.values():
                 protocol.reader.forget(idle)
 
 
-def period_of(state: bytes) -> int:
-    """The period of the journal that a saved state goes up to."""
+def _needed(state: bytes) -> int:
+    """The first period of the journal that is needed beside this state."""
     return int(_PERIOD.unpack_from(state)[0]) if len(state) >= _PERIOD.size else 0

@@ -35,9 +35,11 @@ class Journal:
         self._period = max(self._periods(), default=0)
         self._file: BinaryIO | None = None
 
-    def skip_to(self, period: int) -> None:
-        """Use no number up to this one again, though its file may be gone."""
-        self._period = max(self._period, period + 1)
+    def begin(self, needed: int) -> int:
+        """Go on after an earlier process whose saved state needs the periods from `needed` on. Returns the first that is
+        kept; no number before the next one is used again, though its file may be gone."""
+        self._period = max(self._period, needed) + 1
+        return min(self._periods(), default=self._period)
 
     def append(self, entry: Entry) -> None:
         """Raises OSError when the disk refuses."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence, Set
 
+from collector.listen.series import TOO_MANY
+
 MAX_BYTES = 256 << 20
 """Of one cache. Over it everything is looked up anew once, at 20 us a series."""
 _OVERHEAD = 120  # the object, the dict's slot and the number
 
 
 class KeyCache:
-    """Wire bytes of labels to the number of their series; a negative number says why there is none."""
+    """Wire bytes of labels to the number of their series; a negative number says why there is none. That there was no
+    room is not remembered, as there may be some the next time."""
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
@@ -24,6 +27,8 @@ class KeyCache:
         return list(map(self._known.get, keys))
 
     def add(self, key: bytes, number: int) -> None:
+        if number == TOO_MANY:
+            return
         if self._bytes > self._max_bytes:
             self.clear()
         self._bytes += len(key) + _OVERHEAD

@@ -13,7 +13,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 _Field = descriptor_pb2.FieldDescriptorProto
 _MESSAGES: dict[str, tuple[tuple[str, int, str], ...]] = {
-    # `*` repeated; a capital letter starts the name of a message
+    # `*` repeated; a capital letter starts the name of a message; `foreign`: where the other version has its series
     "Label": (("name", 1, "string"), ("value", 2, "string")),
     "Sample": (("value", 1, "double"), ("timestamp", 2, "int64"), ("start_timestamp", 3, "int64")),
     "Series1": (
@@ -28,8 +28,8 @@ _MESSAGES: dict[str, tuple[tuple[str, int, str], ...]] = {
         ("histograms", 3, "*bytes"),
         ("exemplars", 4, "*bytes"),
     ),
-    "Request1": (("timeseries", 1, "*bytes"),),
-    "Request2": (("symbols", 4, "*string"), ("timeseries", 5, "*bytes")),
+    "Request1": (("timeseries", 1, "*bytes"), ("foreign", 5, "*bytes")),
+    "Request2": (("foreign", 1, "*bytes"), ("symbols", 4, "*string"), ("timeseries", 5, "*bytes")),
     "Status": (("code", 1, "int32"), ("message", 2, "string")),  # google.rpc.Status, how OTLP words an error
 }
 _TYPES = {

@@ -18,6 +18,7 @@ class Fate(StrEnum):
 
     WAITING = "waiting"  # it will be part of a row
     NOT_NEEDED = "not-needed"  # of a metric that is no signal
+    TWIN = "twin"  # another scrape job or replica brings the same
     DUPLICATE = "duplicate"  # the same series and time came before, as in a retry
     LATE = "late"  # a newer sample of the series is in a row already
     ANCIENT = "ancient"

@@ -49,7 +49,7 @@ class Reader1:
         self._keys.forget(numbers)
 
     def read(self, body: bytes, register: Register) -> Written:
-        series: Sequence[bytes] = list(parsed(Request1, body, "prometheus.WriteRequest").timeseries)
+        series = _series(Request1, body, "prometheus.WriteRequest")[1]
         if not series:
             return Written(Samples.of((), (), ()))
         tails, length = tails_of_1(Joined.of(series))
@@ -109,8 +109,7 @@ class Reader2:
         self._keys.forget(numbers)
 
     def read(self, body: bytes, register: Register) -> Written:
-        request = parsed(Request2, body, "io.prometheus.write.v2.Request")
-        series: Sequence[bytes] = list(request.timeseries)
+        request, series = _series(Request2, body, "io.prometheus.write.v2.Request")
         if not series:
             return Written(Samples.of((), (), ()))
         if self._symbols.full():
@@ -134,6 +133,14 @@ class Reader2:
         number = register(dict(zip(texts[::2], texts[1::2], strict=True)))
         self._keys.add(key, number)
         return number
+
+
+def _series(message: Any, body: bytes, name: str) -> tuple[Any, Sequence[bytes]]:
+    """The request and its series, each still encoded."""
+    request = parsed(message, body, name)
+    if request.foreign:
+        raise RequestRefusedError(400, f"the content type says {name} and the body is of the other version")
+    return request, list(request.timeseries)
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,10 @@ class Rows:
 
     def make(self, samples: Samples) -> Made:
         """The rows that these samples complete. The caller holds the lock of the index."""
+        with np.errstate(over="ignore", invalid="ignore"):  # 1e308 - -1e308 is no measurement and out of every range
+            return self._make(samples)
+
+    def _make(self, samples: Samples) -> Made:
         samples, fates = self._fresh(samples)
         said = self._said(samples)
         entities = self._index.entities

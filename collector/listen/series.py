@@ -17,9 +17,11 @@ from collector.listen_settings import ListenSettings
 Identity = bytes
 NO_TIME = -1
 
-NUMBERS: Mapping[int, Fate] = {-1: Fate.NOT_NEEDED, -2: Fate.LABELS, -3: Fate.TOO_MANY_SERIES}
+NUMBERS: Mapping[int, Fate] = {-1: Fate.NOT_NEEDED, -2: Fate.LABELS, -3: Fate.TWIN, -4: Fate.TOO_MANY_SERIES}
 """What stands in place of a number where a series has none."""
-_NOT_NEEDED, _LABELS, _TOO_MANY = NUMBERS
+_NOT_NEEDED, _LABELS, _TWIN, TOO_MANY = NUMBERS
+FAILOVER_MS = 300_000
+"""A series that is silent for so long gives way to its twin: five of the slowest usual scrapes."""
 
 _SAVED = np.dtype([("identity", "S16"), ("time_ms", "<i8"), ("value", "<f8")])
 
@@ -62,7 +64,10 @@ class SeriesIndex:
         self._numbers: dict[Identity, int] = {}
         self._identities: dict[int, Identity] = {}
         self._free: list[int] = []
-        self._jobs: dict[tuple[int, int], str] = {}
+        self._by: dict[tuple[int, int], str] = {}
+        """Who brings the samples of an entity and slot."""
+        self._with_twins: set[int] = set()
+        """Entities of which somebody else brings samples too."""
         self._senders: dict[int, str] = {}
         self._sender_counts: dict[str, int] = {}
         self._remembered: dict[Identity, tuple[int, float]] = {}
@@ -82,27 +87,34 @@ class SeriesIndex:
         if meaning is None:
             return _NOT_NEEDED
         if self._full(sender):
-            return _TOO_MANY
+            return TOO_MANY
         return self._add(identity, meaning, sender)
 
-    def forget_idle(self, before_ms: int) -> set[int]:
-        """Free the numbers of series without a sample since then. Returns them."""
+    def forget_idle(self, before_ms: int, twins_before_ms: int) -> set[int]:
+        """Free the numbers of series without a sample since `before_ms`, or since `twins_before_ms` where a twin may
+        step in. Returns what must not be remembered as a number any more."""
         used = np.fromiter(self._identities, np.int64, len(self._identities))
-        idle = set(used[self.standing.seen_ms[used] < before_ms].tolist())
-        for number in idle:
+        seen_ms, entity = self.standing.seen_ms[used], self.standing.entity[used]
+        replaceable = (seen_ms < twins_before_ms) & np.isin(entity, list(self._with_twins))
+        self._with_twins -= set(entity[replaceable].tolist())
+        gone = used[(seen_ms < before_ms) | replaceable]
+        for number in gone.tolist():
             del self._numbers[self._identities.pop(number)]
             self._sender_counts[self._senders.pop(number)] -= 1
-        self._free += idle
-        self._free_standing(np.array(sorted(idle), np.int64))
-        return idle
+        self._free += gone.tolist()
+        self._free_standing(gone)
+        return {*gone.tolist(), *([_TWIN] if len(gone) else [])}
 
     def state(self) -> bytes:
-        """Where every series stands, 32 bytes each."""
+        """Where every series stands, 32 bytes each; also those of an earlier process that were not seen yet."""
         used = np.fromiter(self._identities, np.int64, len(self._identities))
         saved = np.zeros(len(used), _SAVED)
         saved["identity"] = list(self._identities.values())
         saved["time_ms"], saved["value"] = self.standing.time_ms[used], self.standing.value[used]
-        return bytes(saved[saved["time_ms"] != NO_TIME].tobytes())
+        unseen = np.array([(identity, *standing) for identity, standing in self._remembered.items()], _SAVED)
+        saved = np.concatenate([saved, unseen])
+        oldest = saved["time_ms"].max(initial=0) - round(self._settings.idle_s * 1000)
+        return bytes(saved[saved["time_ms"] > max(oldest, NO_TIME)].tobytes())
 
     def restore(self, state: bytes) -> None:
         """Take the standing of an earlier process over; a series gets it back when it is first seen."""
@@ -127,7 +139,7 @@ class SeriesIndex:
     def _free_standing(self, gone: NDArray[np.int64]) -> None:
         standing = self.standing
         for key in zip(standing.entity[gone].tolist(), standing.slot[gone].tolist(), strict=True):
-            self._jobs.pop(key, None)
+            self._by.pop(key, None)
         touched = set(standing.entity[gone].tolist())
         standing.time_ms[gone], standing.value[gone], standing.entity[gone] = NO_TIME, np.nan, -1
         for number in touched - set(standing.entity.tolist()):
@@ -136,8 +148,9 @@ class SeriesIndex:
 
     def _add(self, identity: Identity, meaning: Meaning, sender: str) -> int:
         entity = self.entities.number(meaning.entity)
-        if self._jobs.setdefault((entity, meaning.slot), meaning.job) != meaning.job:
-            return _NOT_NEEDED
+        if self._by.setdefault((entity, meaning.slot), meaning.by) != meaning.by:
+            self._with_twins.add(entity)
+            return _TWIN
         number = self._free.pop() if self._free else len(self._numbers)
         if number == len(self.standing.entity):
             self.standing = self.standing.grown()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from collector.listen.app import App
-from collector.listen.intake import Intake, period_of
+from collector.listen.intake import Intake
 from collector.listen.journal import Journal
 from collector.listen.server import Server
 from collector.outbox import Outbox
@@ -35,7 +35,7 @@ class ListenSource:
         if now.steady_ms < self._next_ms:
             return Reading()
         self._next_ms = now.steady_ms + self._settle_ms
-        return Reading(self._intake.rows(period_of(self._saved() or b"")))
+        return Reading(self._intake.rows(self._saved() or b""))
 
     def state(self) -> bytes:
         return self._intake.state()

@@ -41,6 +41,10 @@ class Samples:
     def take(self, rows: Mask) -> Samples:
         return Samples(self.series[rows], self.time_ms[rows], self.value[rows])
 
+    def finite(self) -> Samples:
+        """Infinities and every kind of NaN, Prometheus' stale marker among them, as one quiet NaN: no value."""
+        return Samples(self.series, self.time_ms, np.where(np.isfinite(self.value), self.value, np.nan))
+
     @classmethod
     def of(cls, series: Sequence[int], time_ms: Sequence[int], value: Sequence[float]) -> Samples:
         return cls(np.array(series, np.int32), np.array(time_ms, np.int64), np.array(value, np.float64))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from deploy.services.kafka import KAFKA
 from deploy.services.prometheus import PROMETHEUS
+from deploy.services.prometheus3 import PROMETHEUS3
 from deploy.services.service import Service, ServiceError
 
-SERVICES: dict[str, Service] = {service.name: service for service in (KAFKA, PROMETHEUS)}
+SERVICES: dict[str, Service] = {service.name: service for service in (KAFKA, PROMETHEUS, PROMETHEUS3)}
 
 
 def service_named(name: str) -> Service:

@@ -11,6 +11,7 @@ import pytest
 from deploy.services.cache import Cache
 from deploy.services.kafka import KAFKA, KafkaBroker
 from deploy.services.prometheus import PROMETHEUS
+from deploy.services.prometheus3 import PROMETHEUS3
 from deploy.services.registry import SERVICES
 from deploy.services.service import Service
 
@@ -36,6 +37,12 @@ def kafka_bootstrap(kafka_broker: KafkaBroker) -> str:
 def prometheus_home() -> Path:
     """Where prometheus and promtool are; a test starts a PrometheusServer of its own on data of its own."""
     return home_of(PROMETHEUS)
+
+
+@pytest.fixture(scope="session")
+def prometheus3_home() -> Path:
+    """Where Prometheus 3 is, for a PrometheusServer of the test's own."""
+    return home_of(PROMETHEUS3)
 
 
 def home_of(service: Service) -> Path:

@@ -117,7 +117,7 @@ def test_what_is_no_message_is_refused(reader: Reader, body: bytes) -> None:
 @given(st.binary(max_size=200))
 def test_hostile_bytes_are_read_or_refused(body: bytes) -> None:
     """Nothing but RequestRefusedError comes out, whatever goes in; also as a series of a well-formed request."""
-    attempts = [
+    attempts: list[tuple[Reader, bytes]] = [
         (Reader1(), body),
         (Reader2(), body),
         (Reader1(), Request1(timeseries=[body]).SerializeToString()),
