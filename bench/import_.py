@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -146,10 +147,15 @@ def _reported(environment: Mapping[str, str], end_s: int) -> int:
     command = [sys.executable, "-m", "sizewise", "report", "--limit", str(WORKLOADS), "-o", "json"]
     page = json.loads(subprocess.run(command, env=environment, check=True, capture_output=True).stdout)
     newest = time.strftime("%Y-%m-%dT%H:%M", time.gmtime(end_s))
-    whole: int = sum(workload["evidence_to"].startswith(newest) for workload in page["workloads"])
+    whole = sum(_is_whole(workload, newest) for workload in page["workloads"])
     if whole < WORKLOADS:
         raise RuntimeError(f"{whole} of {WORKLOADS} workloads are in the report with history up to {newest}")
     return whole
+
+
+def _is_whole(workload: Mapping[str, Any], newest: str) -> bool:
+    """Whether it has been seen up to the end and recommended for."""
+    return workload["last_seen"].startswith(newest) and workload["confidence_ratio"] is not None
 
 
 def _restart(server: PrometheusServer) -> None:
