@@ -84,8 +84,13 @@ class Nvml:
         ]
 
     def close(self) -> None:
-        """Every handle is void after it."""
-        self._pynvml.nvmlShutdown()
+        """Every handle is void after it. Raises NvmlError."""
+        self.ask("nvmlShutdown")
+
+    @staticmethod
+    def address(handle: Handle) -> int | None:
+        """What tells two handles apart: pynvml makes a new object for each answer."""
+        return ctypes.cast(handle, ctypes.c_void_p).value
 
     def _counter(self, value: Any) -> int | str:
         if value.nvmlReturn:

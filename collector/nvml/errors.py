@@ -31,6 +31,8 @@ class Errors:
 
     def __init__(self, nvml: Nvml, gpus: Sequence[Gpu]) -> None:
         self._nvml, self._gpus = nvml, gpus
+        # a GPU that falls off the bus (XID 79) can no longer be asked who it is
+        self._uuids = {nvml.address(gpu.handle): gpu.facts.uuid for gpu in gpus}
         self._set: Any = None
         self._ecc: dict[tuple[str, str], int] = {}
         self._next_ecc_ms = 0
@@ -63,11 +65,11 @@ class Errors:
         for _ in range(_MOST_EVENTS if self._set is not None else 0):
             try:
                 event = self._nvml.ask("nvmlEventSetWait_v2", self._set, 0)
-                uuid = self._nvml.ask("nvmlDeviceGetUUID", event.device)
             except NvmlError as error:
                 if error.code in CLOSED:
                     raise LibraryClosedError(error.code) from error
-                return  # TIMEOUT: there is none; or of a GPU that is gone, which its own read will say
+                return  # TIMEOUT: there is none
+            uuid = self._uuids.get(self._nvml.address(event.device), "")
             instance = None if event.gpuInstanceId == _NO_INSTANCE else int(event.gpuInstanceId)
             yield GpuError(uuid, instance, {"error": "xid", "xid": str(event.eventData)})
 

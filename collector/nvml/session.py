@@ -8,7 +8,7 @@ from collector.nvml import inventory
 from collector.nvml.driver import Nvml
 from collector.nvml.errors import Errors, GpuError
 from collector.nvml.gpu import Gpu, Read
-from collector.nvml.refusals import CLOSED, GpuGoneError, NvmlError
+from collector.nvml.refusals import CLOSED, GpuGoneError, LibraryClosedError, NvmlError
 from collector.source import Moment
 from models.inventory import Gpu as GpuEntry
 
@@ -17,7 +17,7 @@ class Session:
     """One opening of the library. A method may raise LibraryClosedError; then only `close` may be called."""
 
     def __init__(self, sys: str) -> None:
-        """`sys`: the host's sysfs. Raises NvmlError when there is no driver."""
+        """`sys`: the host's sysfs. Raises NvmlError or LibraryClosedError when there is no driver."""
         self._nvml, self._sys = Nvml(), sys
         self.gpus: list[Gpu] = []
         self.lost: dict[str, str] = {}
@@ -25,8 +25,9 @@ class Session:
         try:
             for index in range(self._nvml.ask("nvmlDeviceGetCount")):
                 self._find(index)
-        except NvmlError:
-            self._nvml.close()
+        except (NvmlError, LibraryClosedError):
+            with contextlib.suppress(NvmlError):
+                self._nvml.close()
             raise
         self._errors = Errors(self._nvml, self.gpus)
         self._links = inventory.links(self._nvml, self.gpus)

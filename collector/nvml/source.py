@@ -84,7 +84,7 @@ class NvmlSource:
             known = msgspec.msgpack.decode(state, type=_State)
         except msgspec.MsgspecError:
             return
-        if 0 < now.steady_ms - known.steady_ms <= self._max_gap_ms:
+        if now.steady_ms > known.steady_ms:  # else of an earlier boot
             self._remembered = known
 
     def close(self) -> None:
@@ -99,10 +99,10 @@ class NvmlSource:
             self._close(now, "")
             try:
                 self._session = Session(self._sys)
-            except NvmlError as error:
+            except (NvmlError, LibraryClosedError) as error:
                 self._why_not = mend(error.code)
             else:
-                self._remember(self._session)
+                self._remember(self._session, now)
         return self._session
 
     def _close(self, now: Moment, code: str) -> None:
@@ -118,13 +118,14 @@ class NvmlSource:
         read_ms = {gpu.facts.uuid: gpu.read_ms for gpu in gpus if gpu.read_ms is not None}
         return _State(self._newest_ms, read_ms, {gpu.facts.uuid: gpu.counters.before for gpu in gpus})
 
-    def _remember(self, session: Session) -> None:
-        """Let counters go on from where they were read last."""
-        if self._remembered is not None:
-            for gpu in session.gpus:
-                gpu.read_ms = self._remembered.read_ms.get(gpu.facts.uuid)
-                gpu.counters.before = self._remembered.counters.get(gpu.facts.uuid, {})
-        self._remembered = None
+    def _remember(self, session: Session, now: Moment) -> None:
+        """Let counters go on from where they were read last, unless that is too long ago for one row."""
+        known, self._remembered = self._remembered, None
+        if known is None or now.steady_ms - known.steady_ms > self._max_gap_ms:
+            return
+        for gpu in session.gpus:
+            gpu.read_ms = known.read_ms.get(gpu.facts.uuid)
+            gpu.counters.before = known.counters.get(gpu.facts.uuid, {})
 
     def _granted(self, now: Moment, session: Session) -> dict[str, list[Grant]]:
         """By UUID. The DRA driver names a whole GPU after its minor number."""

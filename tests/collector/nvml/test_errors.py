@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from tests.collector.nvml.conftest import Node
 from tests.collector.nvml.found import API, MACHINE, POSTGRES, coverage
-from tests.collector.nvml.machines import NO_PERMISSION, a100_mig, h100, h100_uuid, t4
+from tests.collector.nvml.machines import GPU_IS_LOST, NO_PERMISSION, a100_mig, h100, h100_uuid, t4
 
 Make = Callable[[Mapping[str, object]], Node]
 
@@ -21,6 +21,16 @@ def test_an_xid_is_told_to_the_holder_of_the_gpu(node: Make) -> None:
     assert event.details == {"gpu": h100_uuid(0), "error": "xid", "xid": "79"}
     assert event.time_ms == machine.now.wall_ms
     assert not machine.read().events
+
+
+def test_the_xid_of_a_gpu_that_falls_off_the_bus_is_not_lost_with_it(node: Make) -> None:
+    """XID 79 comes when the GPU can no longer say who it is: its holder is told of both."""
+    machine = node(h100(2))
+    machine.read()
+    machine.read()
+    events = machine.read(xid="0 79", **{"gpu.0.error.*": GPU_IS_LOST}).events
+    assert [event.details["error"] for event in events] == ["xid", "lost"]
+    assert {(event.workload, event.details["gpu"]) for event in events} == {(POSTGRES, h100_uuid(0))}
 
 
 def test_an_xid_of_a_gpu_instance_hits_its_holder_alone(node: Make) -> None:

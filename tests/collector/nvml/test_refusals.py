@@ -73,6 +73,32 @@ def test_a_gpu_may_go_away_in_the_middle_of_any_call(bare: Make, code: int) -> N
         assert {h100_uuid(0), h100_uuid(1), h100_uuid(3)} <= {uuid for _, uuid in rows(reading)}, call
 
 
+@pytest.mark.parametrize("code", [UNINITIALIZED, DRIVER_NOT_LOADED])
+@pytest.mark.parametrize("opened", [False, True])
+def test_the_driver_may_go_away_in_the_middle_of_any_call(bare: Make, code: int, opened: bool) -> None:
+    """While the library is opened, or while it is read: no rows, a reason, and rows again a minute after it is back."""
+    for call in [*_ASKED, "nvmlShutdown"]:
+        machine = bare(h100_mig())
+        if opened:
+            machine.read()
+        machine.library.set({f"error.{call}": code})
+        machine.read(10_000)
+        machine.library.set({f"error.{call}": ""})
+        machine.read(61_000)
+        assert (MACHINE, h100_uuid(0)) in rows(machine.read()), call
+
+
+def test_counters_do_not_go_on_over_a_long_absence(bare: Make) -> None:
+    """The driver was away for an hour: no row describes that hour."""
+    machine = bare(t4())
+    machine.read()
+    machine.library.set({"error.nvmlDeviceGetUtilizationRates": UNINITIALIZED})
+    machine.read()
+    machine.library.set({"error.nvmlDeviceGetUtilizationRates": ""})
+    assert rows(machine.read(3_600_000)) == {}
+    assert row(machine.read())["energy_joules"] == pytest.approx(68.0)
+
+
 def test_a_gpu_that_falls_off_the_bus_is_said_once_to_who_had_it(node: Make) -> None:
     """Its holder gets a gpu-error, its row ends, the node lists it no more and the coverage says what to do."""
     machine = node(h100(2))
