@@ -129,3 +129,10 @@ def intensity_flop_per_byte(gpu: GpuModel, tensor_ratio: float, dram_ratio: floa
         return None
     per_peak_flop = tensor_ratio / (dram_ratio * gpu.memory_bytes_per_s)
     return low * per_peak_flop, high * per_peak_flop
+
+
+def of_job(gpu: Bottleneck, cpu: Bottleneck) -> Bottleneck:
+    """What limits a workload that has GPUs: a GPU that waits for nothing it can see waits for the disk or the network that
+    holds its host side up, where one does."""
+    host_io = cpu in (Bottleneck.IO_STORAGE, Bottleneck.IO_NETWORK)
+    return cpu if host_io and gpu in (Bottleneck.LATENCY, Bottleneck.IDLE) else gpu

@@ -34,12 +34,26 @@ _SUMMARY = {
     "signal_last",
     "oom_kills",
     "last_oom_ms",
+    "cpu_bottleneck",
+    "cpu_bottleneck_confidence",
+    "gpu_last_seen_ms",
+    "gpu_covered_ms",
+    "gpu_class_seconds",
+    "gpu_counter_seconds",
+    "gpu_learned_seconds",
+    "gpu_count",
+    "gpu_model",
+    "gpu_sliced",
+    "gpu_bottleneck",
+    "gpu_bottleneck_confidence",
+    "gpu_evidence",
 }
 SUMMARY_FIELDS: tuple[Field, ...] = tuple(f for f in PROFILE_FIELDS if f.name in _SUMMARY)
-"""What is kept decoded of a profile: 0.4 KB of its 6 KB. The rest stays packed until someone asks for one workload."""
+"""What is kept decoded of a profile: 0.6 KB of its 7 KB. The rest stays packed until someone asks for one workload."""
 
 QUERY_COLUMNS = (
     "first_seen_ms",
+    "gpu_last_seen_ms",
     "last_seen_ms",
     "covered_ms",
     "oom_kills",

@@ -44,6 +44,8 @@ class Query:
     """An action in kebab-case; either resource may have it."""
     reason: str | None = None
     """A reason code; either resource may have it."""
+    gpu: bool | None = None
+    """Whether it ever had a GPU."""
     min_cpu_saving_cores: float | None = None
     min_memory_saving_bytes: float | None = None
     sort: str = "-saving"
@@ -85,6 +87,8 @@ def _mask(snapshot: Snapshot, query: Query) -> Array:
         mask &= (snapshot.columns["action"] == _action(query.action)).any(axis=1)
     if query.reason:
         mask &= ((snapshot.columns["reasons"] & np.uint64(_reason(query.reason))) != 0).any(axis=1)
+    if query.gpu is not None:
+        mask &= (snapshot.columns["gpu_last_seen_ms"] > 0) == query.gpu
     for resource, least in enumerate((query.min_cpu_saving_cores, query.min_memory_saving_bytes)):
         if least is not None:
             mask &= snapshot.saving[:, resource] >= least  # NaN (not known) is never enough

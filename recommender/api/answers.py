@@ -11,6 +11,7 @@ from models.inventory import Node
 from models.profile import RESOURCES
 from models.reasons import Action
 from models.recommendation import RECOMMENDATION_FIELDS
+from recommender.api.bottleneck_answers import BottleneckAnswer, FramebufferDay, GpuAnswer, GpuSignalAnswer
 
 UNITS = {"cpu": "cores", "memory": "bytes"}
 QUANTITIES = (
@@ -126,6 +127,8 @@ class WorkloadAnswer(BaseModel):
     confidence_ratio: float | None = Field(
         description="share of the history that policy asks for; 0 to 1", examples=[0.96]
     )
+    bottleneck: BottleneckAnswer = Field(description="what limits it: its GPUs where it has some, else its CPU side")
+    gpu: GpuAnswer | None = Field(description="null when it never had a GPU")
     cpu: CpuSizing  # type: ignore[valid-type]  # made from the table above
     memory: MemorySizing  # type: ignore[valid-type]
     missing: dict[str, str] = Field(description="why each field of this object that is null is null, by field")
@@ -202,6 +205,8 @@ class WorkloadDetail(WorkloadAnswer):
 
     nodes: list[str] = Field(description="nodes that hold an instance now, as cluster/node")
     signals: list[SignalAnswer]
+    gpu_signals: list[GpuSignalAnswer] = Field(description="empty without a GPU")
+    framebuffer_days: list[FramebufferDay] = Field(description="oldest first, at most 32; empty without a GPU")
     days: list[DayAnswer] = Field(description="oldest first, at most 32")
     hours_of_week: list[HourOfWeekAnswer]
     events: list[EventAnswer] = Field(description="newest first, of those that the server holds")

@@ -8,10 +8,11 @@ import numpy as np
 
 from models.columns import Columns
 from models.events import WorkloadEvent
-from models.inventory import Node
 from models.histogram import from_log_code
+from models.inventory import Node
 from models.profile import CPU, HOURS_PER_WEEK, MEMORY, PEAK_DAYS
 from models.signals import CPU_SIGNALS
+from recommender.api.bottleneck import framebuffer_days, gpu_signals, has_gpu
 from recommender.api.render import Body, name_of, nodes_of, number, time_text, workload
 from recommender.view import Row, Snapshot
 from recommender.view_follow import profile_of
@@ -24,6 +25,8 @@ def detail(snapshot: Snapshot, row: Row) -> Body:
     return workload(snapshot, row) | {
         "nodes": nodes,
         "signals": _signals(row, [snapshot.nodes[key] for key in nodes] or _nodes_of_cluster(snapshot, row.id)),
+        "gpu_signals": gpu_signals(profile) if profile and has_gpu(row) else [],
+        "framebuffer_days": framebuffer_days(profile) if profile and has_gpu(row) else [],
         "days": _days(profile) if profile else [],
         "hours_of_week": _hours(profile) if profile else [],
         "events": [_event(event) for event in snapshot.events_of(row.id)],

@@ -34,6 +34,7 @@ class WorkloadQuery(BaseModel):
         default=None, description=f"either resource has this action: {', '.join(ACTION_CODES)}", examples=["lower"]
     )
     reason: str | None = Field(default=None, description="either resource has this reason code", examples=["oom-bump"])
+    gpu: bool | None = Field(default=None, description="whether it ever had a GPU", examples=[True])
     min_cpu_saving_cores: float | None = Field(default=None, description="at least this saving, in cores per instance")
     min_memory_saving_bytes: float | None = Field(
         default=None, description="at least this saving, in bytes per instance"

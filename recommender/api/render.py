@@ -14,6 +14,7 @@ from models.profile import RESOURCES
 from models.reasons import Action, codes, sentences
 from models.workload import WorkloadName
 from recommender.api.answers import QUANTITIES, RATIOS, UNITS
+from recommender.api.bottleneck import bottleneck, gpu
 from recommender.api.explain import explanation
 from recommender.view import Row, Snapshot
 from recommender.view_query import action_code
@@ -56,8 +57,11 @@ def workload(snapshot: Snapshot, row: Row) -> Body:
         "covered_hours": round(int(row["covered_ms"]) / 3_600_000, 4),
         "oom_kills": int(row["oom_kills"]),
         "confidence_ratio": _confidence(row),
+        "bottleneck": bottleneck(row),
+        "gpu": gpu(row),
     }
     reasons = {
+        "gpu": "no GPU telemetry of it was seen",
         "instances_now": "no node reports an instance of it now",
         "first_seen": "its profile was not read yet",
         "last_seen": "its profile was not read yet",

@@ -10,12 +10,12 @@ from typing import Any
 import click
 from rich.console import Console
 
+from sizewise import report, report_gpu
 from sizewise.answers import Answers, ApiAnswers, LogAnswers, Page
 from sizewise.exits import NO_DATA, Exit
 from sizewise.options import format_option, log_option, with_settings
 from sizewise.output import render
 from sizewise.process import opened
-from sizewise.report import console, records, view
 from sizewise.settings import Settings
 
 _WAIT_S = 60.0
@@ -32,6 +32,7 @@ _EMPTY = (
 @click.option("--cluster", help="Only this cluster.")
 @click.option("--kind", help="Only this kind: Deployment, unit, command, ...")
 @click.option("--action", help="Only where CPU or memory has this action: lower, raise, set, leave, insufficient.")
+@click.option("--gpu", is_flag=True, default=None, help="GPU workloads: what limits each, evidence, and coverage.")
 @click.option("--sort", default="-saving", show_default=True, help="Field of the API to sort by; - sorts downwards.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Most workloads to show.")
 @click.option("--wait", is_flag=False, flag_value=_WAIT_S, type=float, default=0.0, metavar="[SECONDS]",
@@ -53,17 +54,19 @@ def command(settings: Settings, url: str | None, wait: float, width: int | None,
       sizewise report -n shop --sort=-memory_target_bytes --limit 50
       sizewise report --url http://127.0.0.1:8080 -o json
       sizewise report -o markdown > report.md
+      sizewise report --gpu                      what limits each workload that has GPUs
     """
     query = {key: value for key, value in filters.items() if value is not None}
     with _answers(settings, url) as answers:
         page = _wait_for_data(answers, query, wait)
     if not page["workloads"]:
         raise Exit(_EMPTY.format(where=" that match" if set(query) - {"sort", "limit"} else ""), NO_DATA)
+    shown = report_gpu if filters["gpu"] else report
     if output == "table":
-        out = console(width)
-        out.print(view(page, out.width))
+        out = report.console(width)
+        out.print(shown.view(page, out.width))
     else:
-        click.echo(render(list(records(page)), output, page))
+        click.echo(render(list(shown.records(page)), output, page))
 
 
 @contextmanager

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,20 +11,17 @@ from models.bottleneck import COMPUTE, Bottleneck
 from models.hardware.discovery import name_of
 from models.peak16 import from_peak16
 from models.profile import CPU_FIELDS, GPU_FIELDS, GPU_SIGNALS_KEPT
-from models.telemetry import TelemetryBatch
 from profiler import summary
 from profiler.partition import Partition
 from profiler.settings import ProfilerSettings
-from stream import schemas
 from stream.contract import Message
-from stream.telemetry_encoder import encode_telemetry
+from tests.profiler.gpu_telemetry import GpuRow, gpu_message
 from tests.profiler.telemetry import (  # fmt: skip
     DAY,
     HOUR,
     MINUTE,
     NOW,
     SECOND,
-    T0,
     Row,
     message,
     of,
@@ -41,37 +36,6 @@ GIB = 2.0**30
 GEMM = {"gpu_utilization_ratio": 1.0, "tensor_active_ratio": 0.9, "dram_active_ratio": 0.3, "power_watts": 690.0}
 STREAM = {"gpu_utilization_ratio": 1.0, "tensor_active_ratio": 0.0, "dram_active_ratio": 0.78, "power_watts": 420.0}
 IDLE = {"gpu_utilization_ratio": 0.0, "power_watts": 70.0}
-
-
-@dataclass(frozen=True)
-class GpuRow:
-    name: str
-    at_ms: int
-    signals: dict[str, float] = field(default_factory=dict)
-    gpu: str = "GPU-0"
-    instance: str = "i0"
-    interval_ms: int = SECOND
-    slice: str = ""
-
-
-def gpu_message(rows: list[GpuRow], producer: str, sequence: int) -> Message:
-    names = list(dict.fromkeys(name for row in rows for name in row.signals))
-    batch = TelemetryBatch(
-        "gpu",
-        {
-            "workload": [workload(row.name) for row in rows],
-            "instance": [row.instance for row in rows],
-            "gpu_uuid": [row.gpu for row in rows],
-            "gpu_model": ["NVIDIA H100 80GB HBM3"] * len(rows),
-            "mig_profile": [row.slice for row in rows],
-        },
-        [T0 + row.at_ms for row in rows],
-        [row.interval_ms for row in rows],
-        {name: [row.signals.get(name) for row in rows] for name in names},
-    )
-    headers = {schemas.SCHEMA: schemas.TELEMETRY["gpu"], schemas.PRODUCER: producer, schemas.SEQUENCE: str(sequence)}
-    newest = max(row.at_ms for row in rows)
-    return Message(producer, encode_telemetry(batch), headers, T0 + newest + SECOND, 0)
 
 
 def summarised(taken: Partition) -> Partition:

@@ -1,0 +1,102 @@
+"""The GPU report: what limits each workload that has GPUs, on what evidence, and which signals were there to tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from sizewise.units import duration, share
+
+Body = Mapping[str, Any]
+_STYLE = {"compute": "green", "memory-bandwidth": "cyan", "io": "yellow", "latency": "yellow", "idle": "bold red"}
+_SHORT = {
+    "busy_ratio": "busy",
+    "compute_ratio": "compute",
+    "memory_ratio": "memory",
+    "host_transfer_ratio": "host copies",
+    "gpu_link_ratio": "gpu link",
+    "power_ratio": "power",
+}
+_COUNTED = 0.999
+
+
+def records(page: Body) -> Iterator[dict[str, Any]]:
+    """One flat record per workload, for csv and markdown."""
+    for workload in page["workloads"]:
+        gpu = workload["gpu"]
+        yield {
+            "workload": workload["id"],
+            "model": gpu["model"],
+            "gpus": gpu["gpus"],
+            "class": workload["bottleneck"]["class"],
+            "io_kind": workload["bottleneck"]["io_kind"],
+            "confidence_ratio": workload["bottleneck"]["confidence_ratio"],
+            **{evidence["name"]: evidence["value"] for evidence in gpu["evidence"]},
+            "counters_ratio": gpu["counters_ratio"],
+            "learned_ratio": gpu["learned_ratio"],
+            "covered_hours": gpu["covered_hours"],
+            "time": " ".join(f"{named(part)}={part['time_ratio']}" for part in gpu["time"]),
+        }
+
+
+def view(page: Body, width: int) -> RenderableType:
+    """Lines under a heading per workload, at most `width` columns each where no word is longer."""
+    lines: list[RenderableType] = []
+    for workload in page["workloads"]:
+        lines += [_heading(workload, width), *(Text(f"  {line}", "dim") for line in _lines(workload["gpu"]))]
+    return Group(*lines, Text(), Text(_total(page), "bold"))
+
+
+def named(part: Body) -> str:
+    """`io (host-transfer)`, or the class alone."""
+    return f"{part['class']} ({part['io_kind']})" if part["io_kind"] != "none" else str(part["class"])
+
+
+def _heading(workload: Body, width: int) -> Text:
+    gpu, found = workload["gpu"], workload["bottleneck"]
+    sure = f", {share(found['confidence_ratio'])} sure" if found["confidence_ratio"] is not None else ""
+    what = f"{gpu['gpus']} x {gpu['model'] or 'unknown GPU'}" + (" slice" if gpu["mig_slice"] else "")
+    heading = Text.assemble(
+        (workload["name"] or workload["id"], "bold"),
+        (f"  {what}, {duration(gpu['covered_hours'])} of GPU time  ", "dim"),
+        (named(found), _STYLE.get(found["class"], "")),
+        (sure, "dim"),
+    )
+    heading.truncate(width, overflow="ellipsis")
+    return heading
+
+
+def _lines(gpu: Body) -> Iterator[str]:
+    yield "time      " + ", ".join(f"{named(part)} {share(part['time_ratio'])}" for part in gpu["time"])
+    known = [evidence for evidence in gpu["evidence"] if evidence["value"] is not None]
+    yield "evidence  " + ", ".join(f"{_SHORT[e['name']]} {share(e['value'])}" for e in known) + _position(gpu)
+    yield "coverage  " + _coverage(gpu)
+
+
+def _position(gpu: Body) -> str:
+    """Where on the roofline, as far as it can be told."""
+    if gpu["intensity_flop_per_byte"] is None or gpu["ridge_flop_per_byte"] is None:
+        return ""
+    low, high = gpu["intensity_flop_per_byte"]
+    return f"; {low:.0f} to {high:.0f} FLOP/byte, ridge {gpu['ridge_flop_per_byte']:.0f}"
+
+
+def _coverage(gpu: Body) -> str:
+    counted = gpu["counters_ratio"]
+    how = (
+        "profiling counters"
+        if counted >= _COUNTED
+        else f"profiling counters {share(counted)} of the time, else NVML alone"
+    )
+    learned = f", {share(gpu['learned_ratio'])} by a taught model" if gpu["learned_ratio"] else ""
+    missing = [_SHORT[e["name"]] for e in gpu["evidence"] if e["value"] is None]
+    return how + learned + (f"; not seen: {', '.join(missing)}" if missing else "")
+
+
+def _total(page: Body) -> str:
+    gpus = sum(workload["gpu"]["gpus"] * (workload["instances_now"] or 1) for workload in page["workloads"])
+    shown, total = len(page["workloads"]), page["total"]
+    return f"{shown} of {total} GPU workloads, {gpus} GPUs" if shown < total else f"{total} GPU workloads, {gpus} GPUs"
