@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from collector.host.owners import Owner
+from collector.names.foreign import Foreign
 from collector.names.table import CADVISOR
 from collector.names.who import PodContainer, machine_of, pod_of
 from collector.prometheus.answer import Series
@@ -31,6 +33,15 @@ class _Labels:
     machines: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One run of a container in a span: from a start of it to its end, or to the span's."""
+
+    pod: PodContainer
+    line: Timeline
+    signals: Mapping[str, Column]
+
+
 class ContainerRows:
     """Turns the answers of a span into rows. Remembers what labels mean, and no sample."""
 
@@ -50,12 +61,12 @@ class ContainerRows:
         table = told(CADVISOR, answers)
         events: list[WorkloadEvent] = []
         for key, by_id in containers.items():
-            for pod, found in _instances(by_id):
-                found.update(pods.get(key[:3], {}))
-                columns = Columns({name: of_one_job(jobs) for name, jobs in found.items()}, table, timelines)
-                self._clamped += columns.clamped
-                if columns.line is not None:
-                    events += self._add_one(key, pod, columns.line, columns.signals, facts, out)
+            runs = [
+                run
+                for pod, found in _instances(by_id)
+                if (run := self._run(pod, {**found, **pods.get(key[:3], {})}, table, timelines)) is not None
+            ]
+            events += self._add_runs(key, sorted(runs, key=lambda run: run.line.time_ms[0]), facts, out)
         return events
 
     def take_clamped(self) -> int:
@@ -83,22 +94,26 @@ class ContainerRows:
                     instances.setdefault(pod, {}).setdefault(metric, []).append((labels.job, series))
         return containers, pods
 
-    def _add_one(
-        self,
-        key: ContainerKey,
-        pod: PodContainer,
-        line: Timeline,
-        signals: Mapping[str, Column],
-        facts: Facts,
-        out: RowMessages,
-    ) -> list[WorkloadEvent]:
-        workload = self._id(key, pod, facts.owners.get(key[:3]))
-        n = len(line)
-        sizes: dict[str, Column] = {name: [value] * n for name, value in facts.sizes.get(key, {}).items()}
-        kills = _inside(facts.ooms.get(key, ()), line)
-        ooms: dict[str, Column] = {"oom_kills": _counted(kills, line)} if facts.known else {}
-        out.add("cpu", (workload, pod.instance), line.time_ms, line.interval_ms, {**signals, **sizes, **ooms})
-        return [WorkloadEvent("oom-killed", workload, pod.instance, pod.node, time_ms) for time_ms in kills]
+    def _run(self, pod: PodContainer, found: Jobs, table: Sequence[Foreign], timelines: Timelines) -> _Run | None:
+        """None: nothing of it falls into the span."""
+        columns = Columns({name: of_one_job(jobs) for name, jobs in found.items()}, table, timelines)
+        self._clamped += columns.clamped
+        return None if columns.line is None else _Run(pod, columns.line, columns.signals)
+
+    def _add_runs(
+        self, key: ContainerKey, runs: Sequence[_Run], facts: Facts, out: RowMessages
+    ) -> Iterator[WorkloadEvent]:
+        """Add the rows of one container's runs, in order of their time."""
+        kills = _killed(facts.ooms.get(key, ()), runs)
+        for number, run in enumerate(runs):
+            workload = self._id(key, run.pod, facts.owners.get(key[:3]))
+            n = len(run.line)
+            sizes: dict[str, Column] = {name: [value] * n for name, value in facts.sizes.get(key, {}).items()}
+            ooms: dict[str, Column] = {"oom_kills": _counted(kills[number], run.line)} if facts.known else {}
+            signals = {**run.signals, **sizes, **ooms}
+            out.add("cpu", (workload, run.pod.instance), run.line.time_ms, run.line.interval_ms, signals)
+            for time_ms in kills[number]:
+                yield WorkloadEvent("oom-killed", workload, run.pod.instance, run.pod.node, time_ms)
 
     def _id(self, key: ContainerKey, pod: PodContainer, owner: Owner | None) -> str:
         """Quoting five parts costs as much as a column of an hour, so it is done once per container and owner."""
@@ -125,20 +140,22 @@ def _instances(by_id: Mapping[PodContainer, Jobs]) -> Iterator[tuple[PodContaine
         yield pod, dict(found)
 
 
-def _inside(kills: Sequence[int], line: Timeline) -> list[int]:
-    if not len(line):
-        return []
-    return [time for time in kills if line.time_ms[0] - line.interval_ms[0] < time <= line.time_ms[-1] + _AFTER_MS]
+def _killed(kills: Sequence[int], runs: Sequence[_Run]) -> list[list[int]]:
+    """The kills of each run. kube-state-metrics tells of a kill some time after it, when the next run may have begun:
+    each kill is one run's, the newest that had begun by then, and the first one's where none had."""
+    found: list[list[int]] = [[] for _ in runs]
+    begun = [run.line.time_ms[0] - run.line.interval_ms[0] for run in runs]
+    if runs:
+        for time_ms in kills:
+            found[max(bisect_left(begun, time_ms) - 1, 0)].append(time_ms)
+    return found
 
 
 def _counted(kills: Sequence[int], line: Timeline) -> Column:
     """Kills in the row in which they fell; the last row takes those that were seen after it, as nothing of a killed
     container is scraped any more."""
     column: Column = [0.0] * len(line)
-    for time in kills:
-        row = next((i for i, until in enumerate(line.time_ms) if time <= until), len(line) - 1)
+    for time_ms in kills:
+        row = min(bisect_left(line.time_ms, time_ms), len(line) - 1)
         column[row] = (column[row] or 0.0) + 1
     return column
-
-
-_AFTER_MS = 120_000

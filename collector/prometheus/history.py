@@ -133,7 +133,7 @@ class History:
         if end_s < self._look_again_s:
             return
         self._look_again_s = end_s + _LOOK_AGAIN_S
-        self._names = frozenset(self._server.names(start_s, end_s))
+        self._names = frozenset(self._server.names(min(start_s, end_s - 3600), end_s))
         self._wanted = queries.wanted(self._names, self._settings)
         containers = next((one for one in self._wanted if one.system == "cadvisor"), None)
         if containers is not None:

@@ -163,6 +163,26 @@ def test_an_oom_kill_is_an_event_and_a_count_in_its_row(serve: Serve, importer: 
     assert [event.time_ms for event in events] == [times[40] * 1000, times[70] * 1000]
 
 
+def test_a_kill_between_two_runs_of_a_container_counts_once(serve: Serve, importer: Importer, log: EventLog) -> None:
+    """The first run ends at minute 60, the second begins at minute 62; that the first was killed shows at minute 61, or
+    not before minute 63. Either way one kill, of one run."""
+    for seen in (61, 63):
+        begin, world = T0 + 14400 * (seen - 61), World()
+        times = minutes(2, begin)
+        first, second = dict(SHOP.labels), {**SHOP.labels, "id": SHOP.labels["id"][:-1] + "e"}
+        world.add("container_memory_working_set_bytes", [(time, 1e9) for time in times[:60]], **first)
+        world.add("container_memory_working_set_bytes", [(time, 1e9) for time in times[61:]], **second)
+        killed = [(time, 1.0) for time in times[seen - 1 :]]
+        labels = {"namespace": "shop", "pod": SHOP.pod, "container": "nginx", "reason": "OOMKilled"}
+        world.add("kube_pod_container_status_last_terminated_reason", killed, **labels)
+        importer.outbox = importer.outbox.with_name(f"{seen}.db")
+        importer.run(serve(world).url, 2, begin)
+        kills = [row.signals["oom_kills"] for row in rows_in(log) if row.time_ms > begin * 1000]
+        assert len(kills) == 119
+        assert sum(kills) == 1
+    assert [event.time_ms - T0 * 1000 for event in events_in(log)] == [61 * 60_000, 28_800_000 + 63 * 60_000]
+
+
 def test_a_restarted_container_loses_no_growth_and_makes_none_up(
     serve: Serve, importer: Importer, log: EventLog
 ) -> None:
