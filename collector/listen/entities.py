@@ -13,12 +13,19 @@ from collector.names.table import foreign_by_name
 from collector.names.who import PodContainer, container_of, first, gpu_use, machine_of, machine_workload, pod_of
 
 Labels = dict[str, str]
-EntityClass = Literal["container", "pod", "gpu", "machine", "size", "owner"]
+EntityClass = Literal["container", "pod", "gpu", "machine", "size", "owner", "death"]
 OwnerOfPod = Callable[[tuple[str, str, str]], Owner | None]
 """(cluster label, namespace, pod) to the pod's owner; None when it is not known."""
 
 OWNERS = ("kube_pod_owner", "kube_replicaset_owner", "kube_job_owner")
 """Metrics of kube-state-metrics whose labels alone say something."""
+DEATH_REASON, DEATH_RESTARTS = 0, 1
+"""Slots of a death."""
+_DEATHS = {
+    "kube_pod_container_status_last_terminated_reason": DEATH_REASON,
+    "kube_pod_container_status_restarts_total": DEATH_RESTARTS,
+}
+_OOM_KILLED = "OOMKilled"
 _BY = ("job", "prometheus_replica", "__replica__", "replica")
 """The replica labels of kube-prometheus, of Mimir and Cortex, and of most hand-made set-ups."""
 _CLUSTER = ("cluster", "k8s.cluster.name", "k8s_cluster_name")
@@ -27,7 +34,8 @@ _CLUSTER = ("cluster", "k8s.cluster.name", "k8s_cluster_name")
 @dataclass(frozen=True, slots=True)
 class Entity:
     """One thing that samples are of; `who` tells two of a class apart. A `size` is the requests and limits of a container,
-    an `owner` a series whose labels say who owns a pod."""
+    an `owner` a series whose labels say who owns a pod, a `death` what is told of a container's restarts.
+    """
 
     cls: EntityClass
     cluster: str
@@ -74,6 +82,8 @@ def meaning_of(labels: Labels) -> Meaning | None:
     name = labels.get("__name__", "")
     if name in OWNERS:
         return Meaning(Entity("owner", first(labels, _CLUSTER), tuple(sorted(labels.values())), labels=labels), 0, "")
+    if name in _DEATHS:
+        return _death(_DEATHS[name], labels)
     foreign = foreign_by_name(name, labels)
     if foreign is None:
         return _other(name, labels)
@@ -107,6 +117,15 @@ def entity_of(foreign: Foreign, labels: Labels) -> Entity | None:
 def machines_of(labels: Labels) -> tuple[str, ...]:
     """Name and address of the machine that labels speak of, which may be the same; the better name first."""
     return tuple(filter(None, (machine_of(labels), machine_of({"instance": labels.get("instance", "")}))))
+
+
+def _death(slot: int, labels: Labels) -> Meaning | None:
+    pod = container_of(labels)
+    if pod is None or labels.get("reason", _OOM_KILLED) != _OOM_KILLED:
+        return None
+    return Meaning(
+        Entity("death", first(labels, _CLUSTER), (pod.namespace, pod.pod, pod.container), pod), slot, _by(labels)
+    )
 
 
 def _by(labels: Labels) -> str:

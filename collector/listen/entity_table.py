@@ -9,7 +9,7 @@ import numpy as np
 from collector.listen.entities import Entity, EntityClass
 from collector.listen.layout import SIZES
 
-CLASSES: tuple[EntityClass, ...] = ("container", "machine", "gpu", "pod", "size", "owner")
+CLASSES: tuple[EntityClass, ...] = ("container", "machine", "gpu", "pod", "size", "owner", "death")
 """Their places are the codes in the column `cls`."""
 
 

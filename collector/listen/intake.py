@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -15,12 +15,11 @@ from collector.listen.naming import Naming
 from collector.listen.protocols import Protocol, protocols
 from collector.listen.refusal import REFUSED, Fate, RequestRefusedError
 from collector.listen.remote_write import Labels, Register
-from collector.listen.rows import Rows
+from collector.listen.rows import Made, Rows
 from collector.listen.series import FAILOVER_MS, NUMBERS, SeriesIndex
 from collector.listen.wire import Samples
 from collector.listen_settings import ListenSettings
 from models.metrics import Meter
-from models.telemetry import TelemetryBatch
 
 RETRY_AFTER_S = 10
 _PERIOD = struct.Struct("<q")
@@ -92,7 +91,7 @@ class Intake:
             self._meter.count("sizewise_listen_samples_total", count, protocol=protocol, fate=fate)
         return receipt
 
-    def rows(self, saved: bytes) -> Sequence[TelemetryBatch]:
+    def rows(self, saved: bytes) -> Made:
         """The rows whose samples have waited for siblings since the call before. `saved`: the newest state which is
         known to be saved; what it covers leaves the journal."""
         with self._lock:
@@ -104,7 +103,7 @@ class Intake:
             self._meter.count("sizewise_listen_dropped_samples_total", count, fate=fate)
         self._meter.count("sizewise_listen_clamped_values_total", made.clamped)
         self._meter.gauge("sizewise_listen_series", len(self._index))
-        return made.batches
+        return made
 
     def state(self) -> bytes:
         """Where every series stands, and from which period on the journal holds what is not in it."""

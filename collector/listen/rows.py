@@ -2,68 +2,41 @@
 
 from __future__ import annotations
 
-from array import array
 from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from collector.listen.entities import Entity
+from collector.listen.columns import filled, listed, signals_of
+from collector.listen.deaths import Deaths
+from collector.listen.entities import DEATH_RESTARTS, Entity
 from collector.listen.entity_table import CLASSES
-from collector.listen.layout import LAYOUTS, SIZES, Form, Layout, Output
+from collector.listen.layout import LAYOUTS, SIZES, Form
 from collector.listen.naming import Naming
 from collector.listen.rates import Floats, differentiated
 from collector.listen.refusal import Fate
+from collector.listen.said import Said
 from collector.listen.series import SeriesIndex
 from collector.listen.timeline import Timeline, timeline
 from collector.listen.wire import Samples
-from collector.names.foreign import Foreign
-from collector.names.values import FP64_BLANK, INT32_BLANKS, RATIOS
-from models.signals import SIGNALS, RowKind
+from models.events import WorkloadEvent
+from models.signals import RowKind
 from models.telemetry import KEY_COLUMNS, TelemetryBatch
 
-_CONTAINER, _MACHINE, _GPU, _POD, _SIZE, _OWNER = range(len(CLASSES))
+_CONTAINER, _MACHINE, _GPU, _POD, _SIZE, _OWNER, _DEATH = range(len(CLASSES))
 _ROW_CLASSES: dict[RowKind, tuple[int, ...]] = {"cpu": (_CONTAINER, _MACHINE), "gpu": (_GPU,)}
 _TIME_BITS = 42
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What samples say, as columns: of which entity, in which slot. direct: of the entity itself and not of its pod.
-    alive: no stale marker."""
-
-    series: NDArray[np.int32]
-    entity: NDArray[np.int32]
-    slot: NDArray[np.int16]
-    time_ms: NDArray[np.int64]
-    value: Floats
-    direct: NDArray[np.bool_]
-    alive: NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        return len(self.series)
-
-    def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Said:
-        """Those of a mask or of these numbers."""
-        return Said(*(getattr(self, f.name)[rows] for f in fields(self)))
-
-    @staticmethod
-    def joined(parts: Sequence[Said]) -> Said:
-        return Said(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Said)))
-
-    @staticmethod
-    def nothing() -> Said:
-        number, flag = np.empty(0, np.int32), np.empty(0, np.bool_)
-        return Said(number, number, np.empty(0, np.int16), np.empty(0, np.int64), np.empty(0), flag, flag)
-
-
-@dataclass(frozen=True, slots=True)
 class Made:
-    """Rows; samples left out because they came twice or too late; values that had to be clamped or were impossible."""
+    """Rows; OOM kills; samples left out because they came twice or too late; values that had to be clamped or were
+    impossible."""
 
     batches: Sequence[TelemetryBatch]
+    events: Sequence[WorkloadEvent]
     fates: Mapping[Fate, int]
     clamped: int
 
@@ -74,6 +47,7 @@ class Rows:
     def __init__(self, index: SeriesIndex, naming: Naming, max_gap_s: float) -> None:
         self._index, self._naming, self._max_gap_s = index, naming, max_gap_s
         self._kept = Said.nothing()
+        self._deaths = Deaths()
 
     def make(self, samples: Samples) -> Made:
         """The rows that these samples complete. The caller holds the lock of the index."""
@@ -87,9 +61,11 @@ class Rows:
         cls = entities.cls[said.entity]
         sizes = said.take(cls == _SIZE)
         entities.sizes[sizes.entity, sizes.slot] = sizes.value
+        deaths = said.take(cls == _DEATH)
         of_pods = self._of_containers(said.take(cls == _POD))
         said = Said.joined([self._kept, said.take(cls < _POD), of_pods])
         self._naming.refresh()
+        events = self._kills(deaths)
         batches, later, clamped = [], [], 0
         for kind, classes in _ROW_CLASSES.items():
             batch, rest, over = self._of_kind(kind, said.take(np.isin(entities.cls[said.entity], classes)))
@@ -97,7 +73,17 @@ class Rows:
             later.append(rest)
             clamped += over
         self._keep(Said.joined(later))
-        return Made([batch for batch in batches if len(batch)], fates, clamped)
+        return Made([batch for batch in batches if len(batch)], events, fates, clamped)
+
+    def _kills(self, said: Said) -> list[WorkloadEvent]:
+        events = []
+        for kill in self._deaths.take(said):
+            entity = self._index.entities[kill.entity]
+            self._deaths.wait_for_row(entity.container_key, kill)
+            workload, instance = self._naming.keys(kill.entity)
+            node = entity.pod.node if entity.pod else ""
+            events.append(WorkloadEvent("oom-killed", workload, instance, node, kill.time_ms))
+        return events
 
     def _fresh(self, samples: Samples) -> tuple[Samples, dict[Fate, int]]:
         """Sorted by series and time, without what came before."""
@@ -150,6 +136,7 @@ class Rows:
         if kind == "cpu" and len(numbers):
             sizes = np.stack([self._sizes(number) for number in numbers.tolist()])[of]
             signals |= {name: sizes[:, i] for i, name in enumerate(SIZES)}
+            signals["oom_kills"] = self._oom_kills(numbers.tolist(), of, line)
         names = [self._naming.keys(number) for number in numbers.tolist()]
         keys = {column: [names[i][place] for i in of.tolist()] for place, column in enumerate(KEY_COLUMNS[kind])}
         columns = {name: listed(values) for name, values in signals.items() if not np.isnan(values).all()}
@@ -162,6 +149,14 @@ class Rows:
             self._index.entities.find(Entity("size", entity.cluster, entity.container_key[1:])) if entity.pod else None
         )
         return _NO_SIZES if size is None else self._index.entities.sizes[size]
+
+    def _oom_kills(self, numbers: list[int], of: NDArray[np.int64], line: Timeline) -> Floats:
+        """Kills in each row; NaN where kube-state-metrics does not tell of the container."""
+        entities = [self._index.entities[number] for number in numbers]
+        deaths = (Entity("death", entity.cluster, entity.container_key[1:]) for entity in entities)
+        known = np.array([self._index.entities.find(death) is not None for death in deaths])
+        keys = [entities[i].container_key for i in of.tolist()]
+        return np.where(known[of], np.array(self._deaths.counted(keys, line.time_ms.tolist()), np.float64), np.nan)
 
     def _wanted(self, line: Timeline) -> NDArray[np.bool_]:
         """Rows that no finer row stands for: of machines whose containers are not known, and of containers without an
@@ -181,79 +176,6 @@ class Rows:
         self._kept = later.take(later.time_ms > newest - round(self._max_gap_s * 1000))
 
 
-def filled(layout: Layout, rows: int, row: NDArray[np.int64], said: Said) -> Floats:
-    """Numbers by row and slot, [rows, slots]; NaN where nothing was said."""
-    said, row = _once(layout, said, row)
-    known = ~np.isnan(said.value)
-    cell = row[known] * len(layout.slots) + said.slot[known]
-    value, sums = said.value[known], layout.sums[said.slot[known]]
-    out = np.full(rows * len(layout.slots), np.nan)
-    out[cell[~sums]] = value[~sums]
-    out[cell[sums]] = 0.0
-    np.add.at(out, cell[sums], value[sums])
-    return out.reshape(rows, len(layout.slots))
-
-
-def _once(layout: Layout, said: Said, row: NDArray[np.int64]) -> tuple[Said, NDArray[np.int64]]:
-    """One value of each series in each row: of a counter's several the mean, of a level's the highest."""
-    order = np.lexsort((said.series, row, said.entity))
-    said, row = said.take(order), row[order]
-    begins = (np.diff(row, prepend=-1) != 0) | (np.diff(said.series, prepend=-1) != 0)
-    if begins.all():
-        return said, row
-    starts = np.flatnonzero(begins)
-    known = np.add.reduceat((~np.isnan(said.value)).astype(np.float64), starts)
-    total = np.add.reduceat(np.nan_to_num(said.value), starts)
-    mean = np.divide(total, known, out=np.full(len(starts), np.nan), where=known > 0)
-    highest = np.fmax.reduceat(said.value, starts)
-    firsts = said.take(starts)
-    level = layout.forms[firsts.slot] == Form.LEVEL
-    return replace(firsts, value=np.where(level, highest, mean)), row[starts]
-
-
-def signals_of(layout: Layout, matrix: Floats) -> tuple[dict[str, Floats], int]:
-    """Signals by name in their units, [rows], NaN for none; how many values were clamped or impossible."""
-    out: dict[str, Floats] = {}
-    clamped = 0
-    for output in layout.outputs:
-        column, over = fitted(output.foreign, _combined(output, matrix))
-        clamped += over
-        known = out.get(output.foreign.signal)
-        out[output.foreign.signal] = column if known is None else np.where(np.isnan(known), column, known)
-    return out, clamped
-
-
-def _combined(output: Output, matrix: Floats) -> Floats:
-    column = matrix[:, output.slot]
-    if output.how == "same":
-        return column
-    other = matrix[:, output.other]
-    if output.how == "rest":
-        return column - other
-    return np.where(other == 0, 0.0, column / np.where(other == 0, 1.0, other))  # 0: no period passed
-
-
-def fitted(foreign: Foreign, column: Floats) -> tuple[Floats, int]:
-    """A column in the signal's unit and range, as `collector.names.values` has it for one value."""
-    high = _HIGH[foreign.kind, foreign.signal]
-    blank = ~np.isfinite(column) | (column < 0)
-    if foreign.system == "dcgm":
-        blank |= (column >= FP64_BLANK) | np.isin(column, _BLANKS)
-    value = np.where(blank, np.nan, column * foreign.scale)
-    over = value > high
-    return np.where(over, high if foreign.signal in RATIOS else np.nan, value), int(over.sum())
-
-
-def listed(column: Floats) -> Sequence[float | None]:
-    """For a TelemetryBatch: None in place of NaN."""
-    missing = np.isnan(column)
-    if not missing.any():
-        return array("d", column.tobytes())
-    values = column.astype(object)
-    values[missing] = None
-    return values.tolist()  # type: ignore[no-any-return]
-
-
 def _is_double(entity: Entity, told: Set[tuple[str, ...]], machines: Set[str]) -> bool:
     if entity.cls == "machine":
         return not machines.isdisjoint(entity.who)
@@ -269,10 +191,9 @@ def _forms() -> NDArray[np.int8]:
         layout = LAYOUTS["gpu" if cls == "gpu" else "cpu"]
         if place <= _POD:
             out[place, : len(layout.slots)] = layout.forms
+    out[_DEATH, DEATH_RESTARTS] = Form.GROWTH
     return out
 
 
 _FORMS = _forms()
-_BLANKS = np.array(sorted(INT32_BLANKS))
 _NO_SIZES = np.full(len(SIZES), np.nan)
-_HIGH = {(kind, signal.name): signal.high for kind, signals in SIGNALS.items() for signal in signals}

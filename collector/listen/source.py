@@ -35,7 +35,8 @@ class ListenSource:
         if now.steady_ms < self._next_ms:
             return Reading()
         self._next_ms = now.steady_ms + self._settle_ms
-        return Reading(self._intake.rows(self._saved() or b""))
+        made = self._intake.rows(self._saved() or b"")
+        return Reading(made.batches, made.events)
 
     def state(self) -> bytes:
         return self._intake.state()

@@ -8,6 +8,7 @@ from pathlib import Path
 from collector.listen.intake import Intake, Receipt
 from collector.listen.journal import Journal
 from collector.listen_settings import ListenSettings
+from models.events import WorkloadEvent
 from models.metrics import Meter, NullMeter
 from models.signals import RowKind
 from models.telemetry import TelemetryBatch
@@ -25,6 +26,7 @@ class Box:
         self.settings, self.meter = settings or ListenSettings(), meter or NullMeter()
         self.saved = b""
         self.room = True
+        self.events: list[WorkloadEvent] = []
         self.start()
 
     def start(self) -> None:
@@ -46,9 +48,10 @@ class Box:
 
     def rows(self, kind: RowKind = "cpu") -> list[Row]:
         """What one reading gives, saved at once."""
-        batches = self.intake.rows(self.saved)
+        made = self.intake.rows(self.saved)
         self.saved = self.intake.state()
-        return plain(batches, kind)
+        self.events += made.events
+        return plain(made.batches, kind)
 
     def settled(self, kind: RowKind = "cpu") -> list[Row]:
         """What two readings give: nothing waits for siblings any more."""

@@ -107,8 +107,8 @@ def test_killed_anywhere_nothing_is_lost_or_doubled(tmp_path_factory: pytest.Tem
                 push_both(box, pushed)
                 pushed += 1
             elif step == "read":
-                batches = box.intake.rows(box.saved)
-                unsaved += column(plain(batches, "cpu"), "memory_working_set_bytes")
+                made = box.intake.rows(box.saved)
+                unsaved += column(plain(made.batches, "cpu"), "memory_working_set_bytes")
             elif step == "save":
                 box.saved, saved, unsaved = box.intake.state(), saved + unsaved, []
             else:

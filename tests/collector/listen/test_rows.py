@@ -149,6 +149,24 @@ def test_owners_name_workloads(box: Box) -> None:
     assert column(box.settled(), "workload") == ["prod/shop/CronJob/nightly/app"]
 
 
+def test_an_oom_kill_is_an_event_and_counts_in_the_next_row(box: Box) -> None:
+    """The restarts go from 3 to 4; its reason shows one scrape later. A restart for another reason is none."""
+    state = {"namespace": "shop", "pod": POD, "container": "app", "job": "kube-state-metrics"}
+    restarts = {**state, "__name__": "kube_pod_container_status_restarts_total"}
+    reason = {**state, "__name__": "kube_pod_container_status_last_terminated_reason"}
+    box.push([*every(container(CPU, POD), [0, 15, 30, 45, 60]), *every(restarts, [3, 3, 4, 4, 4], T0 - 1000)])
+    box.push(every({**reason, "reason": "OOMKilled"}, [1, 1], T0 - 1000 + 3 * STEP))
+    box.push(
+        [*every({**restarts, "container": "proxy"}, [0, 1]), *every(container(CPU, POD, container="proxy"), [0, 15])]
+    )
+    box.push(every({**reason, "container": "proxy", "reason": "Error"}, [1, 1]))
+    rows = box.settled()
+    assert column(rows, "oom_kills") == [0.0, 1.0, 0.0, 0.0, 0.0]
+    assert [(event.kind, event.workload, event.time_ms) for event in box.events] == [
+        ("oom-killed", WEB, T0 - 1000 + 2 * STEP)
+    ]
+
+
 def test_two_scrape_jobs_of_one_kubelet_count_once(box: Box) -> None:
     """The same disk through a second job does not double it."""
     name = "container_fs_reads_bytes_total"
