@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from recommender.placement.cluster import Cluster
@@ -52,15 +52,15 @@ def size_name(request: Request) -> str:
     return f"{request.total_gpu_milli / GPU_MILLI:g} GPU"
 
 
-def replay(arrivals: Sequence[Request], cluster: Cluster, policy: Policy) -> Outcome:
+def replay(arrivals: Iterable[Request], cluster: Cluster, policy: Policy) -> Outcome:
     """Place one after the other, nothing leaves. `cluster` is changed; what fits somewhere is placed."""
     placer = Placer(cluster, policy)
     failures: list[Failure] = []
-    asked = placed = 0
-    for request in arrivals:
+    asked = placed = decisions = 0
+    for decisions, request in enumerate(arrivals, start=1):  # noqa: B007 - how many there were is told at the end
         asked += request.total_gpu_milli
         if placer.place(request) is None:
             failures.append(Failure(request, asked / cluster.capacity_milli))
         else:
             placed += request.total_gpu_milli
-    return Outcome(placed / cluster.capacity_milli, len(arrivals), tuple(failures))
+    return Outcome(placed / cluster.capacity_milli, decisions, tuple(failures))

@@ -1,0 +1,112 @@
+"""Traces for `sizewise simulate`: pods and nodes as CSV, plain or .gz, with the columns of Alibaba's openb traces.
+
+Nodes: `cpu_milli`, `memory_mib`, `gpu` (how many) and, if known, `sn` or `name`, and `model`.
+Pods: `cpu_milli`, `memory_mib`, `num_gpu`, `gpu_milli` (share of each GPU, 1000 is a whole one) and, if any,
+`gpu_spec` (models that will do, parted by `|`). Further columns are not looked at. Pods arrive in the order of the file.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from recommender.placement.cluster import GONE, Cluster
+from recommender.placement.request import GPU_MILLI, Request
+
+_MIB = 2**20
+_HIGHEST = 2**53
+_MOST_GPUS = 64
+_Row = Mapping[str, str | None]
+_Read = TypeVar("_Read")
+
+
+class TraceError(ValueError):
+    """A trace that cannot be read. The message names file, line, column, value and mend."""
+
+
+def read_nodes(file: Path) -> Cluster:
+    """All nodes, wholly free. Raises TraceError."""
+    rows = list(_rows(file, ("cpu_milli", "memory_mib", "gpu"), _node))
+    if not rows:
+        raise TraceError(f"{file} has no node; it needs a line per node under its heading")
+    counts = np.array([gpus for _, _, _, gpus, _ in rows])
+    return Cluster(
+        names=[name or f"node {n + 1}" for n, (name, *_) in enumerate(rows)],
+        cpu_milli=np.array([cpu for _, cpu, _, _, _ in rows]),
+        memory_bytes=np.array([memory for _, _, memory, _, _ in rows]),
+        gpu_milli=np.where(np.arange(max(counts.max(), 1))[:, None] < counts, GPU_MILLI, GONE),
+        model=[model for *_, model in rows],
+    )
+
+
+def read_pods(file: Path) -> list[Request]:
+    """Requests in the order of arrival. Raises TraceError."""
+    return list(_rows(file, ("cpu_milli", "memory_mib", "num_gpu", "gpu_milli"), _pod))
+
+
+def drawn(pods: Sequence[Request], capacity_milli: int, seed: int, load: float) -> list[Request]:
+    """All pods in random order, then pods drawn with replacement, until they ask for `load` times the GPUs (FGD's way).
+
+    Raises TraceError when no pod asks for GPU."""
+    if not any(pod.total_gpu_milli for pod in pods):
+        raise TraceError("no pod of the trace asks for GPU, so none can fill the cluster to a load: replay it as it is")
+    random = np.random.default_rng(seed)
+    order = list(random.permutation(len(pods)))[::-1]
+    chosen: list[Request] = []
+    asked = 0
+    while True:
+        pod = pods[order.pop() if order else int(random.integers(len(pods)))]
+        asked += pod.total_gpu_milli
+        if asked > load * capacity_milli:
+            return chosen
+        chosen.append(pod)
+
+
+def _node(row: _Row) -> tuple[str, int, int, int, str]:
+    name = row.get("sn") or row.get("name") or ""
+    memory = _MIB * _whole(row, "memory_mib")
+    return name, _whole(row, "cpu_milli"), memory, _whole(row, "gpu", _MOST_GPUS), row.get("model") or ""
+
+
+def _pod(row: _Row) -> Request:
+    gpus = _whole(row, "num_gpu", _MOST_GPUS)
+    share = _whole(row, "gpu_milli", GPU_MILLI) if gpus else 0
+    models = tuple(sorted(set(filter(None, (row.get("gpu_spec") or "").split("|"))))) if gpus else ()
+    return Request(_whole(row, "cpu_milli"), _MIB * _whole(row, "memory_mib"), gpus, share, models)
+
+
+def _whole(row: _Row, column: str, high: int = _HIGHEST // _MIB) -> int:
+    text = row[column]
+    try:
+        value = int(text or "")
+    except ValueError:
+        value = -1
+    if not 0 <= value <= high:
+        raise ValueError(f"{column} is {text!r}; it must be a whole number from 0 to {high}")
+    return value
+
+
+def _rows(file: Path, needed: Sequence[str], read: Callable[[_Row], _Read]) -> Iterator[_Read]:
+    try:
+        with gzip.open(file, "rt") if file.suffix == ".gz" else file.open() as lines:
+            reader = csv.DictReader(lines)
+            if lacking := [column for column in needed if column not in (reader.fieldnames or ())]:
+                raise TraceError(f"{file} has no column {', '.join(lacking)}; it needs {', '.join(needed)}")
+            for row in reader:
+                yield _one(file, reader.line_num, row, read)
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+        raise TraceError(
+            f"{file} cannot be read: {error}; it must be CSV, plain or gzip with .gz in its name"
+        ) from error
+
+
+def _one(file: Path, line: int, row: _Row, read: Callable[[_Row], _Read]) -> _Read:
+    try:
+        return read(row)
+    except ValueError as error:
+        raise TraceError(f"{file} line {line}: {error}") from error
