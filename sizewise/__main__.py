@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("sizewise.commands.import_", "Bring history from Prometheus and its kin."),
     "train": ("sizewise.commands.train", "Learn from what this fleet has measured."),
     "simulate": ("sizewise.commands.simulate", "Replay arrivals against placement policies; compare."),
+    "backtest": ("sizewise.commands.backtest", "What would sizewise have done? Beside VPA, KRR, Autopilot."),
     "log": ("sizewise.commands.log", "Inspect and export the streams of the log."),
     "config": ("sizewise.commands.config", "Show the effective settings and where each came from."),
 }

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bench.sizing.ensemble import Learner, Target
-from bench.sizing.pareto import Comparison
-from bench.sizing.replay import replay
-from bench.sizing.score import outcome, score
-from bench.sizing.trial import HALF_DAY, Trial
-from bench.sizing.usage import Past, Usage
 from models.columns import Array
+from recommender.backtest.ensemble import Learner, Target
+from recommender.backtest.pareto import Comparison
+from recommender.backtest.replay import replay
+from recommender.backtest.score import outcome, score
+from recommender.backtest.trial import DATA_SET, HALF_DAY, Trial
+from recommender.backtest.usage import Past, Usage
 from recommender.sizing.experts.calibrate import GROUPS
 
 Figure = tuple[str, float]
@@ -39,6 +39,8 @@ def comparisons(trial: Trial) -> Iterator[Figure]:
     prefix = ("mem" if trial.resource == "memory" else "cpu") + ("" if trial.hold_days == 1 else str(trial.hold_days))
     risk = "oom" if trial.resource == "memory" else "throttling"
     for suffix, since in PERIODS.items():
+        if since and trial.data_set != DATA_SET:
+            continue  # shorter than a month: there is no second half to speak of
         for rival in trial.rivals:
             found = trial.against("sizewise", rival, since)
             yield f"{prefix}_{risk}_vs_{rival}{suffix}", found.risk

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from bench.report import require_data
-from bench.sizing.peers.vpa.recommender import Answer, VpaRecommender
-from bench.sizing.usage import Resource
 from models.columns import Array
+from recommender.backtest.peers.vpa.recommender import Answer, VpaRecommender
+from recommender.backtest.usage import Resource
 
 TOLERANCE: dict[Resource, float] = {"cpu": 0.001 + 1e-9, "memory": 6.0}
 """One millicore and six bytes."""

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.sizing.ensemble import Calm, Ensemble, InPlace, Learner
-from bench.sizing.pareto import CHURN, SLACK, THROTTLED, Means
-from bench.sizing.peers.simple import krr_cpu, krr_memory, maximum
-from bench.sizing.peers.vpa.policy import Vpa
-from bench.sizing.replay import SizingPolicy, replay
-from bench.sizing.score import outcome
-from bench.sizing.trial import CURVE, HALF_DAY, Entry
-from bench.sizing.usage import Resource, Usage
 from models.columns import Array
+from recommender.backtest.ensemble import Calm, Ensemble, InPlace, Learner
+from recommender.backtest.pareto import CHURN, SLACK, THROTTLED, Means
+from recommender.backtest.peers.simple import krr_cpu, krr_memory, maximum
+from recommender.backtest.peers.vpa.policy import Vpa
+from recommender.backtest.replay import SizingPolicy, replay
+from recommender.backtest.score import outcome
+from recommender.backtest.trial import CURVE, HALF_DAY, Entry
+from recommender.backtest.usage import Resource, Usage
 
 HOUR_S = 3600
 PRICES = (6.0, 8.0, 12.0, 16.0, 24.0, 32.0)

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from bench.sizing.pareto import OVERRUN, SLACK, THROTTLED, Means
-from bench.sizing.usage import Resource
+from recommender.backtest.pareto import OVERRUN, SLACK, THROTTLED, Means
+from recommender.backtest.usage import Resource
 
 RISK = {"memory": "OOM-days, % of workload-days", "cpu": "throttled, % of time"}
 

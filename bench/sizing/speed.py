@@ -6,9 +6,9 @@ import time
 
 import numpy as np
 
-from bench.sizing.ensemble import Ensemble, Learner
-from bench.sizing.replay import replay
-from bench.sizing.usage import Resource, Usage
+from recommender.backtest.ensemble import Ensemble, Learner
+from recommender.backtest.replay import replay
+from recommender.backtest.usage import Resource, Usage
 
 WORKLOADS = 1000
 PRICE: dict[Resource, float] = {"cpu": 8.0, "memory": 2.0}

@@ -50,29 +50,32 @@ class ReasonAnswer(BaseModel):
 
 
 def _carrier_model(unit: str) -> type[BaseModel]:
-    model: type[BaseModel] = create_model(
-        f"Carrier{unit.capitalize()}",
-        expert=(str, Field(description="statistic of past days, and its margin", examples=["max 14 d x1.16"])),
-        weight_ratio=(float | None, Field(description="its share of the decision", examples=[0.41])),
-        **{f"limit_{unit}": _field(f"what it alone asks for, in {unit}", 0.31 if unit == "cores" else 734003200)},
-    )
-    model.__doc__ = "One of the sizing rules that carried the decision."
+    """One of the sizing rules that carried a decision."""
+    fields: dict[str, Any] = {
+        "expert": (str, Field(description="statistic of past days, and its margin", examples=["max 14 d x1.16"])),
+        "weight_ratio": _field("its share of the decision", 0.41),
+        f"limit_{unit}": _field(f"what it alone asks for, in {unit}", 0.31 if unit == "cores" else 734003200),
+    }
+    model: type[BaseModel] = create_model(f"Carrier{unit.capitalize()}", **fields)
+    model.__doc__ = _carrier_model.__doc__
     return model
 
 
 def _explanation_model(unit: str) -> type[BaseModel]:
-    model: type[BaseModel] = create_model(
-        f"Explanation{unit.capitalize()}",
-        experts=(list[_carrier_model(unit)], Field(description="the three heaviest; empty under 7 days of history")),  # type: ignore[misc]  # made from the unit
-        own_share_ratio=_field("part of the evidence that is the workload's own record", 0.6),
-        prior_share_ratio=_field("the rest: workloads of its class", 0.4),
-        **{f"expert_limit_{unit}": _field(f"what the rules ask for together, before policy, in {unit}", 0.33)},
-        expert_slack_ratio=_field("share of it that P95 usage is expected to leave unused", 0.3),
-        expert_overrun_ratio=_field("memory: chance of an OOM kill in a day; CPU: share of time above it", 0.009),
-        would_change=(list[str], Field(description="what would change the decision, likeliest first")),
-        missing=(dict[str, str], Field(description="why each field of this object that is null is null, by field")),
-    )
-    model.__doc__ = "What carried a decision, what is expected of it, and what would change it."
+    """What carried a decision, what is expected of it, and what would change it."""
+    carriers: Any = list[_carrier_model(unit)]  # type: ignore[misc]  # made from the unit
+    fields: dict[str, Any] = {
+        "experts": (carriers, Field(description="the three heaviest; empty under 7 days of history")),
+        "own_share_ratio": _field("part of the evidence that is the workload's own record", 0.6),
+        "prior_share_ratio": _field("the rest: workloads of its class", 0.4),
+        f"expert_limit_{unit}": _field(f"what the rules ask for together, before policy, in {unit}", 0.33),
+        "expert_slack_ratio": _field("share of it that P95 usage is expected to leave unused", 0.3),
+        "expert_overrun_ratio": _field("memory: chance of an OOM kill in a day; CPU: share of time above it", 0.009),
+        "would_change": (list[str], Field(description="what would change the decision, likeliest first")),
+        "missing": (dict[str, str], Field(description="why each field of this object that is null is null, by field")),
+    }
+    model: type[BaseModel] = create_model(f"Explanation{unit.capitalize()}", **fields)
+    model.__doc__ = _explanation_model.__doc__
     return model
 
 

@@ -15,8 +15,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from bench.sizing.ensemble import Learner, Target
-from bench.sizing.usage import Past, Resource, Usage
+from recommender.backtest.ensemble import Learner, Target
+from recommender.backtest.usage import Past, Resource, Usage
 from models.columns import Array, Columns
 from models.histogram import BUCKETS, bucket_of, from_log_code, quantiles, to_log_code
 from models.metrics import NullMeter

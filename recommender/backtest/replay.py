@@ -8,8 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
-from bench.sizing.usage import DAY_S, Past, Usage
 from models.columns import Array
+from recommender.backtest.usage import DAY_S, Past, Usage
 from recommender.sizing.experts.catalogue import SMALLEST
 from recommender.sizing.learn import CPU_CAP_RATIO
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bench.sizing.ensemble import Calm, Ensemble, Learner
-from bench.sizing.pareto import Comparison, Means, compare
-from bench.sizing.peers.catalogue import peers, rivals
-from bench.sizing.replay import SizingPolicy, replay
-from bench.sizing.score import Outcome, Score, outcome, score
-from bench.sizing.usage import Resource, Usage
+from recommender.backtest.ensemble import Calm, Ensemble, Learner
+from recommender.backtest.pareto import Comparison, Means, compare
+from recommender.backtest.peers.catalogue import peers, rivals
+from recommender.backtest.replay import SizingPolicy, replay
+from recommender.backtest.score import Outcome, Score, outcome, score
+from recommender.backtest.usage import Resource, Usage
 
+DATA_SET = "bitbrains-rnd"
 HALF_DAY = 15
 """The second half: decisions for day 16 (counted from 1) and later."""
 CURVE: Mapping[Resource, tuple[float, ...]] = {
@@ -49,6 +50,7 @@ class Trial:
     peers: Sequence[Entry]
     curves: Mapping[str, Sequence[Entry]]
     rivals: Mapping[str, Sequence[Entry]] = field(default_factory=dict)
+    data_set: str = DATA_SET
 
     def against(self, mode: str, rival: str, since: int = 0) -> Comparison:
         """Our curve in a mode against a rival; of two variants of it, the one that looks worse for us."""
@@ -57,7 +59,9 @@ class Trial:
         return max(found, key=lambda comparison: comparison.risk)
 
 
-def trial(usage: Usage, hold_days: int, tick: Callable[[str], None] = lambda _: None) -> Trial:
+def trial(
+    usage: Usage, hold_days: int, tick: Callable[[str], None] = lambda _: None, data_set: str = DATA_SET
+) -> Trial:
     """Replay every peer and every mode of ours. `usage` in blocks of a day; `tick` hears the name of each replay."""
     resource = usage.resource
 
@@ -72,6 +76,7 @@ def trial(usage: Usage, hold_days: int, tick: Callable[[str], None] = lambda _: 
         [entry(policy) for policy in peers(resource)],
         {mode: [entry(policy) for policy in policies] for mode, policies in modes(learner).items()},
         {name: [entry(policy) for policy in policies] for name, policies in rivals(resource).items()},
+        data_set,
     )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bench.sizing.peers.autopilot import moving_window
-from bench.sizing.peers.autopilot_ml import settings
-from bench.sizing.peers.simple import krr_cpu, krr_memory, plain
-from bench.sizing.peers.vpa.policy import Vpa
-from bench.sizing.replay import SizingPolicy
-from bench.sizing.usage import Resource
+from recommender.backtest.peers.autopilot import moving_window
+from recommender.backtest.peers.autopilot_ml import settings
+from recommender.backtest.peers.simple import krr_cpu, krr_memory, plain
+from recommender.backtest.peers.vpa.policy import Vpa
+from recommender.backtest.replay import SizingPolicy
+from recommender.backtest.usage import Resource
 
 
 def peers(resource: Resource) -> list[SizingPolicy]:

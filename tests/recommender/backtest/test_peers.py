@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.sizing.datasets import by_slot
-from bench.sizing.peers.autopilot import DecayedMean, load_percentile
-from bench.sizing.peers.autopilot_ml import AutopilotMl, Weights
-from bench.sizing.peers.simple import krr_cpu, krr_memory, kruize_cpu, kruize_memory
-from bench.sizing.usage import Past
-from tests.bench.sizing.fleets import usage
+from recommender.backtest.datasets import by_slot
+from recommender.backtest.peers.autopilot import DecayedMean, load_percentile
+from recommender.backtest.peers.autopilot_ml import AutopilotMl, Weights
+from recommender.backtest.peers.simple import krr_cpu, krr_memory, kruize_cpu, kruize_memory
+from recommender.backtest.usage import Past
+from tests.recommender.backtest.fleets import usage
 
 NAN = float("nan")
 

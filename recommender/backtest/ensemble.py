@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bench.sizing.replay import FLOOR, cap
-from bench.sizing.score import MIN_SAMPLES_RATIO
-from bench.sizing.usage import BlockReduction, Past, Resource, quantile, quantiles
 from models.columns import Array
+from recommender.backtest.replay import FLOOR, cap
+from recommender.backtest.score import MIN_SAMPLES_RATIO
+from recommender.backtest.usage import BlockReduction, Past, Resource, quantile, quantiles
 from recommender.sizing.experts.calibrate import PRICES, Realised, meet, volatility_groups
 from recommender.sizing.experts.catalogue import EXPERTS
 from recommender.sizing.experts.days import LEVELS, Days

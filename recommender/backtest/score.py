@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.sizing.replay import Decisions
-from bench.sizing.usage import Usage, daily_p95
 from models.columns import Array
+from recommender.backtest.replay import Decisions
+from recommender.backtest.usage import Usage, daily_p95
 
 CHURN_RATIO = 0.05
 """A limit that moves by more than this is a change."""

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from bench.sizing.ensemble import Calm, Ensemble, InPlace, Learner, Target
-from bench.sizing.peers.catalogue import peers
-from bench.sizing.replay import SizingPolicy, replay
-from bench.sizing.usage import Resource, Usage
-from tests.bench.sizing.fleets import fleet
+from recommender.backtest.ensemble import Calm, Ensemble, InPlace, Learner, Target
+from recommender.backtest.peers.catalogue import peers
+from recommender.backtest.replay import SizingPolicy, replay
+from recommender.backtest.usage import Resource, Usage
+from tests.recommender.backtest.fleets import fleet
 
 CHANGED_FROM = 12
 Make = Callable[[], SizingPolicy]

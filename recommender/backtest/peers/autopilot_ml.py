@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bench.sizing.replay import FLOOR
-from bench.sizing.usage import Past, Resource
 from models.columns import Array
+from recommender.backtest.replay import FLOOR
+from recommender.backtest.usage import Past, Resource
 
 EDGE_RATIO = 1.1
 HIGHEST: dict[Resource, float] = {"cpu": 1000.0, "memory": 1e12}

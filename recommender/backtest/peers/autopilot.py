@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.sizing.peers.simple import Formula, maximum
-from bench.sizing.usage import DAY_S, Past, Resource
 from models.columns import Array
+from recommender.backtest.peers.simple import Formula, maximum
+from recommender.backtest.usage import DAY_S, Past, Resource
 
 HALF_LIFE_S: dict[Resource, float] = {"cpu": 12 * 3600, "memory": 48 * 3600}
 MARGIN = 1.15

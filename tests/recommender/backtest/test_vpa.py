@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.sizing.peers.vpa.histogram import CPU_BUCKETS, MEMORY_BUCKETS, DecayingHistograms, power
-from bench.sizing.peers.vpa.policy import Vpa
-from bench.sizing.peers.vpa.recommender import VpaRecommender
-from bench.sizing.replay import replay
-from tests.bench.sizing.fleets import START_S, usage
+from recommender.backtest.peers.vpa.histogram import CPU_BUCKETS, MEMORY_BUCKETS, DecayingHistograms, power
+from recommender.backtest.peers.vpa.policy import Vpa
+from recommender.backtest.peers.vpa.recommender import VpaRecommender
+from recommender.backtest.replay import replay
+from tests.recommender.backtest.fleets import START_S, usage
 
 DAY = 86_400
 GIB = float(1 << 30)

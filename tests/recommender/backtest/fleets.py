@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.sizing.usage import Resource, Usage
+from recommender.backtest.usage import Resource, Usage
 
 START_S = 1_375_315_200
 """2013-08-01 00:00 UTC."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.sizing.peers.vpa.histogram import CPU_BUCKETS, MEMORY_BUCKETS, DecayingHistograms
-from bench.sizing.usage import DAY_S, Resource
 from models.columns import Array
+from recommender.backtest.peers.vpa.histogram import CPU_BUCKETS, MEMORY_BUCKETS, DecayingHistograms
+from recommender.backtest.usage import DAY_S, Resource
 
 CPU_WEIGHT = 0.1
 MEMORY_WEIGHT = 1.0

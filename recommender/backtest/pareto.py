@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.sizing.score import Outcome, per_workload
-from bench.sizing.usage import Resource
 from models.columns import Array
+from recommender.backtest.score import Outcome, per_workload
+from recommender.backtest.usage import Resource
 
 SLACK, OVERRUN, THROTTLED, CHURN, LIMIT, P95 = range(6)
 DRAWS = 400

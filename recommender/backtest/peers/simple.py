@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.sizing.usage import Past, quantile
 from models.columns import Array
+from recommender.backtest.usage import Past, quantile
 
 
 @dataclass(frozen=True, slots=True)

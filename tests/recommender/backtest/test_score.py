@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from bench.sizing.pareto import ratios
-from bench.sizing.peers.simple import maximum
-from bench.sizing.replay import Decisions, replay
-from bench.sizing.score import outcome, score
-from bench.sizing.usage import Past, quantiles
-from tests.bench.sizing.fleets import fleet, usage
+from recommender.backtest.pareto import ratios
+from recommender.backtest.peers.simple import maximum
+from recommender.backtest.replay import Decisions, replay
+from recommender.backtest.score import outcome, score
+from recommender.backtest.usage import Past, quantiles
+from tests.recommender.backtest.fleets import fleet, usage
 
 NAN = float("nan")
 

@@ -6,10 +6,10 @@ from typing import Literal
 
 import numpy as np
 
-from bench.sizing.peers.vpa.recommender import VpaRecommender
-from bench.sizing.replay import bounded
-from bench.sizing.usage import Past
 from models.columns import Array
+from recommender.backtest.peers.vpa.recommender import VpaRecommender
+from recommender.backtest.replay import bounded
+from recommender.backtest.usage import Past
 
 
 class Vpa:
