@@ -24,8 +24,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("sizewise.commands.replay", "Play a recording into the log."),
     "import": ("sizewise.commands.import_", "Bring history from Prometheus and its kin."),
     "train": ("sizewise.commands.train", "Learn from what this fleet has measured."),
-    "simulate": ("sizewise.commands.simulate", "Replay arrivals against placement policies; compare."),
     "backtest": ("sizewise.commands.backtest", "What would sizewise have done? Beside VPA, KRR, Autopilot."),
+    "simulate": ("sizewise.commands.simulate", "Replay arrivals against placement policies; compare."),
     "log": ("sizewise.commands.log", "Inspect and export the streams of the log."),
     "config": ("sizewise.commands.config", "Show the effective settings and where each came from."),
 }
