@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -16,13 +17,15 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from collector.outbox import OutboxError
 from collector.prometheus.history import Progress as Tell
-from collector.prometheus.run import Imported, import_history
 from collector.prometheus.settings import ImportSettings, ServerSettings
 from collector.source import SourceError
 from sizewise.exits import INTERRUPTED, NO_DATA, UNAVAILABLE, Exit
 from sizewise.options import role_options, setting, with_settings
 from sizewise.process import LazyLog, start_role
 from sizewise.settings import Settings
+
+if TYPE_CHECKING:
+    from collector.prometheus.run import Imported
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
@@ -108,6 +111,10 @@ def prometheus(
       sizewise import prometheus --url http://mimir:8080/prometheus --header X-Scope-OrgID=team-a
       sizewise import prometheus --url http://prometheus:9090 --match 'namespace="shop"' --follow
     """
+    try:
+        from collector.prometheus.run import import_history
+    except ImportError as error:
+        raise Exit(f"this needs more packages ({error}): pip install 'sizewise[prometheus]'") from error
     server = ServerSettings(
         url=url,
         headers=dict(headers),
