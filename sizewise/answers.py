@@ -12,7 +12,9 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from models.metrics import NullMeter
+from recommender.api.ids import SERIES_SUFFIX, path_of
 from recommender.api.listing import WorkloadQuery, workload_page
+from recommender.api.series import series
 from recommender.view import View
 from recommender.view_follow import Follower
 from recommender.view_query import QueryError
@@ -28,6 +30,9 @@ class Answers(Protocol):
     def page(self, query: Mapping[str, Any]) -> Page:
         """The body of /v1/workloads for these parameters."""
 
+    def series(self, workload: str) -> Page:
+        """The body of /v1/workloads/{id}/series, of a workload that a page named."""
+
 
 class ApiAnswers:
     """Asks a running `sizewise serve` or `up`."""
@@ -38,7 +43,12 @@ class ApiAnswers:
             raise Exit(f"--url is {url!r}; it begins with http:// or https://, such as http://127.0.0.1:8080", USAGE)
 
     def page(self, query: Mapping[str, Any]) -> Page:
-        url = f"{self._url}/v1/workloads?{urlencode(query)}"
+        return self._get(f"{self._url}/v1/workloads?{urlencode(query)}")
+
+    def series(self, workload: str) -> Page:
+        return self._get(self._url + path_of(workload) + SERIES_SUFFIX)
+
+    def _get(self, url: str) -> Page:
         try:
             with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - the scheme is checked above
                 body: Page = json.load(answer)
@@ -70,6 +80,11 @@ class LogAnswers:
             return workload_page(self._view.snapshot, WorkloadQuery(**query))
         except QueryError as error:
             raise Exit(str(error), USAGE) from error
+
+    def series(self, workload: str) -> Page:
+        row = self._view.snapshot.get(workload)
+        assert row is not None, "a page named it, and snapshots do not shrink while a report is made"
+        return series(row)
 
     def close(self) -> None:
         self._stop.set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,9 +13,10 @@ from rich.console import Console
 
 from sizewise import report, report_gpu
 from sizewise.answers import Answers, ApiAnswers, LogAnswers, Page
-from sizewise.exits import NO_DATA, Exit
+from sizewise.exits import NO_DATA, USAGE, Exit
 from sizewise.options import format_option, log_option, with_settings
 from sizewise.output import render
+from sizewise.picture import draw
 from sizewise.process import opened
 from sizewise.settings import Settings
 
@@ -37,11 +39,21 @@ _EMPTY = (
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Most workloads to show.")
 @click.option("--wait", is_flag=False, flag_value=_WAIT_S, type=float, default=0.0, metavar="[SECONDS]",
               help=f"Wait for data, {_WAIT_S:.0f} s when no number is given.")  # fmt: skip
+@click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Draw NAME's usage, request and recommendation over time into this PNG.")  # fmt: skip
 @click.option("--width", type=click.IntRange(60, 400), help="Columns of the table instead of the terminal's.")
 @format_option()
 @click.argument("name", required=False)
 @with_settings("log")
-def command(settings: Settings, url: str | None, wait: float, width: int | None, output: str, **filters: Any) -> None:
+def command(
+    settings: Settings,
+    url: str | None,
+    wait: float,
+    picture: Path | None,
+    width: int | None,
+    output: str,
+    **filters: Any,
+) -> None:
     """Show what workloads use and what to give them.
 
     NAME keeps those with that text in their name. Reads this machine's log, where `sizewise up` writes; --log or
@@ -54,11 +66,14 @@ def command(settings: Settings, url: str | None, wait: float, width: int | None,
       sizewise report -n shop --sort=-memory_target_bytes --limit 50
       sizewise report --url http://127.0.0.1:8080 -o json
       sizewise report -o markdown > report.md
+      sizewise report cart --picture cart.png
       sizewise report --gpu                      what limits each workload that has GPUs
     """
     query = {key: value for key, value in filters.items() if value is not None}
     with _answers(settings, url) as answers:
         page = _wait_for_data(answers, query, wait)
+        if picture is not None and page["workloads"]:
+            _draw(answers, page, picture)
     if not page["workloads"]:
         raise Exit(_EMPTY.format(where=" that match" if set(query) - {"sort", "limit"} else ""), NO_DATA)
     shown = report_gpu if filters["gpu"] else report
@@ -67,6 +82,15 @@ def command(settings: Settings, url: str | None, wait: float, width: int | None,
         out.print(shown.view(page, out.width))
     else:
         click.echo(render(list(shown.records(page)), output, page))
+
+
+def _draw(answers: Answers, page: Page, file: Path) -> None:
+    """The picture of the one workload that was named."""
+    found = [workload["id"] for workload in page["workloads"]]
+    if len(found) > 1:
+        raise Exit(f"--picture draws one workload and {page['total']} match, such as {found[0]}; name it closer", USAGE)
+    draw(answers.series(found[0]), file)
+    click.echo(f"{found[0]} over time: {file}", err=True)
 
 
 @contextmanager
