@@ -21,8 +21,25 @@ Bits = dict[str, dict[str, bytes]]
 """By workload and field, the bytes of its row."""
 
 _DECISION = frozenset(
-    "evidence_from_ms evidence_to_ms confidence action reasons request_now limit_now estimate target lower upper "
-    "limit_target usage_p50 usage_p95 usage_peak expected_slack_ratio overrun_risk_ratio".split()
+    [
+        "evidence_from_ms",
+        "evidence_to_ms",
+        "confidence",
+        "action",
+        "reasons",
+        "request_now",
+        "limit_now",
+        "estimate",
+        "target",
+        "lower",
+        "upper",
+        "limit_target",
+        "usage_p50",
+        "usage_p95",
+        "usage_peak",
+        "expected_slack_ratio",
+        "overrun_risk_ratio",
+    ]
 )
 """What a recommendation says. Besides, it remembers when which target stood: that tells which versions of the profile
 were looked at, and so is a matter of time."""

@@ -20,7 +20,7 @@ def restored(role: Role) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("log_settings", "pause_s"), [("sqlite", 1.0), ("kafka", 3.0)], indirect=["log_settings"])
+@pytest.mark.parametrize(("log_settings", "pause_s"), [("sqlite", 1.0), ("kafka", 2.0)], indirect=["log_settings"])
 def test_profilers_that_come_and_go_share_the_work_and_change_nothing(
     log_settings: LogSettings, pause_s: float, install: Install, load: Load, undisturbed: Outcome
 ) -> None:
