@@ -105,8 +105,8 @@ MEMORY_POWER = 0.2
 """Share of the power above idle that saturated device memory draws: HBM at about 5 pJ/bit and 3.35 TB/s is 134 of 590 W."""
 PAGEABLE_BYTES_PER_S = 6e9
 """About what one thread copies through pageable host memory, the usual way: it is the copy into the staging buffer that
-limits, not the link, so it hardly depends on the PCIe generation. An estimate; the class moves by no window of a busy
-device when it is 3 or 12."""
+limits, not the link, so it hardly depends on the PCIe generation. An estimate: at 3 or 12 GB/s
+1 of 100 windows of bench/bottleneck.py changes its class."""
 NEARLY_FULL = 0.8
 """At the power limit a memory with a fifth left would take more if the clock rose: power limits, not memory."""
 MEMORY_UTILIZATION_ERROR = 0.75

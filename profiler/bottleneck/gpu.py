@@ -46,6 +46,7 @@ from profiler.bottleneck.evidence import (
     evidence,
     link_saturation,
 )
+from profiler.bottleneck.roofline import compute_bound
 
 Codes = NDArray[np.uint8]
 
@@ -145,7 +146,7 @@ def _rule(c: Floats, m: Floats, facts: Facts) -> NDArray[np.intp]:
             facts.link >= np.fmax(SATURATED, np.fmax(c, m)),
             facts.idle,
             facts.at_limit & ((c >= _NEAR * m) | (m < NEARLY_FULL)),
-            (m >= SATURATED) & (m > c),
+            (m >= SATURATED) & ~compute_bound(c, m),
             c >= SATURATED,
             facts.host_unknown,
         ],
