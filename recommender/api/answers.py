@@ -12,6 +12,7 @@ from models.profile import RESOURCES
 from models.reasons import Action
 from models.recommendation import RECOMMENDATION_FIELDS
 from recommender.api.bottleneck_answers import BottleneckAnswer, FramebufferDay, GpuAnswer, GpuSignalAnswer
+from recommender.api.slice_answers import MigAnswer
 
 UNITS = {"cpu": "cores", "memory": "bytes"}
 QUANTITIES = (
@@ -220,8 +221,8 @@ class RecommendationAnswer(BaseModel):
 
     id: str = Field(examples=["prod/shop/Deployment/cart/server"])
     computed: datetime = Field(description="when it was decided, UTC")
-    evidence_from: datetime = Field(description="start of the history it rests on, UTC")
-    evidence_to: datetime = Field(description="end of the history it rests on, UTC")
+    evidence_from: datetime | None = Field(description="start of the history of CPU and memory it rests on, UTC")
+    evidence_to: datetime | None = Field(description="end of it, UTC")
     confidence_ratio: float | None = Field(
         description="share of the history that policy asks for; 0 to 1", examples=[0.96]
     )
@@ -229,6 +230,7 @@ class RecommendationAnswer(BaseModel):
     memory: MemorySizing  # type: ignore[valid-type]
     cpu_explanation: CpuExplanation  # type: ignore[valid-type]
     memory_explanation: MemoryExplanation  # type: ignore[valid-type]
+    mig: MigAnswer | None = Field(description="the MIG slice to give it; null when it never had a GPU")
     missing: dict[str, str]
 
 

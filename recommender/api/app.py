@@ -25,6 +25,7 @@ from recommender.api.problems import Problem, documented
 from recommender.api.render import is_recommended, recommendation
 from recommender.api.series import series
 from recommender.api.settings import ApiSettings
+from recommender.api.slices import SliceAdvisor
 from recommender.placement.inventory import TopologyLabels
 from recommender.supply import Supplies
 from recommender.view import Row, Snapshot, View
@@ -58,6 +59,7 @@ def create_app(
 
 def _workload_routes(view: View, settings: ApiSettings) -> APIRouter:
     routes = APIRouter(tags=["workloads"])
+    slices = SliceAdvisor(settings.mig)
 
     @routes.get(
         "/v1/workloads",
@@ -83,7 +85,7 @@ def _workload_routes(view: View, settings: ApiSettings) -> APIRouter:
         row = _must_find(snapshot, raw.removesuffix(SUFFIX))
         if not is_recommended(row):
             raise Problem(404, "not-recommended-yet", "No recommendation yet", _NOT_YET.format(row.id))
-        return Json(recommendation(row))
+        return Json(recommendation(row, slices.body(snapshot, row)))
 
     @routes.get(
         PREFIX + "{id:path}" + SERIES_SUFFIX,

@@ -12,6 +12,7 @@ import numpy as np
 
 from recommender.api.place_body import PlaceRequest
 from recommender.api.render import Body, time_text
+from recommender.gpu_seen import GpuSeen, gpu_seen
 from recommender.placement.gang import GangPlacement, place_gang
 from recommender.placement.inventory import NodeRoom
 from recommender.placement.job import Bottleneck, Checkpointing, Job, NodeFacts
@@ -20,6 +21,7 @@ from recommender.placement.request import GPU_MILLI, Ints, Request
 from recommender.placement.spot import SpotAdvice, advise_spot
 from recommender.supply import Offer, Supply
 from recommender.view import Snapshot
+from recommender.view_follow import profile_of
 from recommender.view_query import QueryError
 
 _NOT_IN_INVENTORY = "the inventory does not know this node"
@@ -27,7 +29,10 @@ _NOT_IN_INVENTORY = "the inventory does not know this node"
 
 def place(snapshot: Snapshot, supply: Supply, asked: PlaceRequest) -> Body:
     """The body of a PlaceAnswer. Raises QueryError for a wish that contradicts itself."""
-    job, rules = job_of(asked), RankPolicy(asked.weights) if asked.weights is not None else RankPolicy()
+    job, rules = (
+        job_of(asked, _seen(snapshot, asked)),
+        RankPolicy(asked.weights) if asked.weights is not None else RankPolicy(),
+    )
     nodes, unknown = _candidates(supply, asked)
     offer = _at_rate(supply.only(nodes), asked)
     ranking = rank(job, offer.cluster, offer.facts, offer.policy, rules, asked.limit)
@@ -53,8 +58,9 @@ def place(snapshot: Snapshot, supply: Supply, asked: PlaceRequest) -> Body:
     }
 
 
-def job_of(asked: PlaceRequest) -> Job:
-    """Raises QueryError when GPU wishes contradict each other or nothing is asked for."""
+def job_of(asked: PlaceRequest, seen: GpuSeen | None = None) -> Job:
+    """What was asked; where that says nothing, what the profile says. Raises QueryError when wishes contradict each other
+    or nothing is asked for."""
     _check(asked)
     milli = 0 if asked.mig_profile or not asked.gpus else max(ceil(GPU_MILLI * asked.gpu_share_ratio), 1)
     request = Request(
@@ -66,17 +72,36 @@ def job_of(asked: PlaceRequest) -> Job:
         tuple(sorted(asked.labels.items())),
         asked.mig_profile or "",
     )
-    limit: Bottleneck = "memory" if asked.bottleneck == "memory-bandwidth" else asked.bottleneck
+    compute, bandwidth = asked.compute_demand_ratio, asked.bandwidth_demand_ratio
     return Job(
         request,
         asked.members,
-        limit,
-        asked.computes_fp64,
-        asked.compute_demand_ratio,
-        asked.bandwidth_demand_ratio,
+        _limit(asked, seen),
+        bool(seen and seen.computes_fp64) if asked.computes_fp64 is None else asked.computes_fp64,
+        seen.compute_demand if seen and compute is None else compute,
+        seen.bandwidth_demand if seen and bandwidth is None else bandwidth,
         asked.run_time_s,
         Checkpointing(asked.spot.checkpoint_cost_s, asked.spot.restart_s) if asked.spot else None,
     )
+
+
+def _limit(asked: PlaceRequest, seen: GpuSeen | None) -> Bottleneck:
+    if asked.bottleneck is None:
+        return seen.bottleneck if seen else "unknown"
+    return "memory" if asked.bottleneck == "memory-bandwidth" else asked.bottleneck
+
+
+def _seen(snapshot: Snapshot, asked: PlaceRequest) -> GpuSeen | None:
+    """The GPU side of the workload that was named; unpacking its profile takes 1-2 ms."""
+    if asked.workload is None:
+        return None
+    row = snapshot.get(asked.workload)
+    if row is None:
+        raise QueryError(
+            "workload", asked.workload, "no such workload; /v1/workloads?name=PART finds it, null leaves it out"
+        )
+    profile = profile_of(row) if int(row["gpu_last_seen_ms"]) else None
+    return gpu_seen(profile) if profile else None
 
 
 def _check(asked: PlaceRequest) -> None:

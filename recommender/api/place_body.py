@@ -74,8 +74,15 @@ class PlaceRequest(Strict):
         max_length=20000,
         description="candidates: `cluster/node`, or plain names with `cluster`; null: all",
     )
-    bottleneck: BottleneckWord = Field(default="unknown", description="what limits it")
-    computes_fp64: bool = Field(default=False, description="it computes in FP64: never on a GPU that has hardly any")
+    workload: str | None = Field(
+        default=None,
+        description="id of a workload that was seen before: its profile fills in what limits it where that is null",
+        examples=["prod/ml/Job/train/main"],
+    )
+    bottleneck: BottleneckWord | None = Field(default=None, description="what limits it; null: see `workload`")
+    computes_fp64: bool | None = Field(
+        default=None, description="it computes in FP64: never on a GPU that has hardly any; null: see `workload`"
+    )
     compute_demand_ratio: Ratio | None = Field(default=None, description="share of a GPU's compute that it keeps busy")
     bandwidth_demand_ratio: Ratio | None = Field(default=None, description="share of a GPU's memory bandwidth")
     run_time_s: float | None = Field(default=None, gt=0, le=1e9, description="expected run time; null: not known")

@@ -70,9 +70,9 @@ def workload(snapshot: Snapshot, row: Row) -> Body:
     return body | sizings(row) | {"missing": {k: v for k, v in reasons.items() if body[k] is None}}
 
 
-def recommendation(row: Row) -> Body:
-    """The body of a RecommendationAnswer. Call it for rows that have one: `is_recommended`."""
-    return {
+def recommendation(row: Row, mig: Body | None) -> Body:
+    """The body of a RecommendationAnswer. Call it for rows that have one: `is_recommended`. mig: of a MigAnswer."""
+    body = {
         "id": row.id,
         "computed": time_text(row["computed_ms"]),
         "evidence_from": time_text(row["evidence_from_ms"]),
@@ -80,8 +80,11 @@ def recommendation(row: Row) -> Body:
         "confidence_ratio": _confidence(row),
         **sizings(row),
         **{f"{name}_explanation": explanation(row, number, UNITS[name]) for number, name in enumerate(RESOURCES)},
-        "missing": {},
+        "mig": mig,
     }
+    reasons = dict.fromkeys(("evidence_from", "evidence_to"), "no CPU or memory of it was seen, only its GPUs")
+    reasons |= {"mig": "no GPU telemetry of it was seen", "confidence_ratio": "no recommendation was made yet"}
+    return body | {"missing": {name: why for name, why in reasons.items() if body[name] is None}}
 
 
 def is_recommended(row: Row) -> bool:

@@ -18,6 +18,20 @@ class PlaceSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MigSettings:
+    max_slowdown_ratio: float = 0.1
+    """How much slower a workload may run on the MIG slice that is advised: 0.1, so that a step takes at most 10 % longer."""
+
+    memory_margin_ratio: float = 0.0
+    """Added to the peak of device memory before a slice is chosen. A slice's usable memory is net of the driver's already."""
+
+    def __post_init__(self) -> None:
+        for name in ("max_slowdown_ratio", "memory_margin_ratio"):
+            if not 0 <= getattr(self, name) <= 10:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 to 10, 0.1 is a tenth")
+
+
+@dataclass(frozen=True, slots=True)
 class ApiSettings:
     host: str = "127.0.0.1"
     """Address to listen on. Loopback only: the API asks for no token and would show every workload to anyone."""
@@ -32,6 +46,8 @@ class ApiSettings:
     """Largest page of workloads. 1,000 are about 2 MB of JSON."""
 
     place: PlaceSettings = PlaceSettings()
+
+    mig: MigSettings = MigSettings()
 
     def __post_init__(self) -> None:
         if self.host not in LOOPBACK:

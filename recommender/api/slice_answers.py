@@ -1,0 +1,39 @@
+"""What the API says of MIG slices for a workload."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+
+class SliceReason(BaseModel):
+    code: str = Field(description="stable code", examples=["slice-speed"])
+    sentence: str = Field(examples=["3g.40gb keeps 96% of its speed, expected"])
+
+
+class SliceSpeed(BaseModel):
+    mig_profile: str = Field(examples=["3g.40gb"])
+    speed_ratio: float = Field(description="expected speed over that on the whole GPU", examples=[0.96])
+
+
+class SliceWords(BaseModel):
+    """How to ask for the slice."""
+
+    kubernetes_resource: dict[str, str] = Field(examples=[{"nvidia.com/mig-3g.40gb": "1"}])
+    kubernetes_dra_selector: str
+    slurm_gres: str = Field(examples=["gpu:3g.40gb:1"])
+
+
+class MigAnswer(BaseModel):
+    """The smallest MIG slice that holds its memory and keeps it within the slowdown that policy allows."""
+
+    action: Literal["slice", "whole", "probe", "refused"] = Field(
+        description="take `mig_profile`; keep the whole GPU; measure on slice `probe` first; MIG is no answer, reasons say why"
+    )
+    mig_profile: str | None = Field(description="null: none can be given", examples=["3g.40gb"])
+    probe: str | None = Field(description="slice to run it on once, as the answer is near the line; null: it is clear")
+    speeds: list[SliceSpeed] = Field(description="smallest slice first; empty when refused")
+    max_slowdown_ratio: float = Field(description="what policy allows", examples=[0.1])
+    reasons: list[SliceReason]
+    ask_for: SliceWords | None = Field(description="`mig_profile` in the words of schedulers")
