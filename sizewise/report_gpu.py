@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from sizewise.units import duration, share
@@ -46,7 +47,7 @@ def view(page: Body, width: int) -> RenderableType:
     """Lines under a heading per workload, at most `width` columns each where no word is longer."""
     lines: list[RenderableType] = []
     for workload in page["workloads"]:
-        lines += [_heading(workload, width), *(Text(f"  {line}", "dim") for line in _lines(workload["gpu"]))]
+        lines += [_heading(workload, width), _grid(workload["gpu"])]
     return Group(*lines, Text(), Text(_total(page), "bold"))
 
 
@@ -69,11 +70,15 @@ def _heading(workload: Body, width: int) -> Text:
     return heading
 
 
-def _lines(gpu: Body) -> Iterator[str]:
-    yield "time      " + ", ".join(f"{named(part)} {share(part['time_ratio'])}" for part in gpu["time"])
+def _grid(gpu: Body) -> Table:
     known = [evidence for evidence in gpu["evidence"] if evidence["value"] is not None]
-    yield "evidence  " + ", ".join(f"{_SHORT[e['name']]} {share(e['value'])}" for e in known) + _position(gpu)
-    yield "coverage  " + _coverage(gpu)
+    grid = Table.grid(padding=(0, 2))
+    for style in (None, "dim", None):
+        grid.add_column(style=style)
+    grid.add_row("", "time", ", ".join(f"{named(part)} {share(part['time_ratio'])}" for part in gpu["time"]))
+    grid.add_row("", "evidence", ", ".join(f"{_SHORT[e['name']]} {share(e['value'])}" for e in known) + _position(gpu))
+    grid.add_row("", "coverage", _coverage(gpu))
+    return grid
 
 
 def _position(gpu: Body) -> str:
@@ -86,11 +91,9 @@ def _position(gpu: Body) -> str:
 
 def _coverage(gpu: Body) -> str:
     counted = gpu["counters_ratio"]
-    how = (
-        "profiling counters"
-        if counted >= _COUNTED
-        else f"profiling counters {share(counted)} of the time, else NVML alone"
-    )
+    how = "profiling counters" if counted else "NVML alone"
+    if 0 < counted < _COUNTED:
+        how += f" {share(counted)} of the time, else NVML alone"
     learned = f", {share(gpu['learned_ratio'])} by a taught model" if gpu["learned_ratio"] else ""
     missing = [_SHORT[e["name"]] for e in gpu["evidence"] if e["value"] is None]
     return how + learned + (f"; not seen: {', '.join(missing)}" if missing else "")

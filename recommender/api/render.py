@@ -53,7 +53,7 @@ def workload(snapshot: Snapshot, row: Row) -> Body:
         "container": name.container,
         "instances_now": instances,
         "first_seen": time_text(row["first_seen_ms"]),
-        "last_seen": time_text(row["last_seen_ms"]),
+        "last_seen": time_text(max(int(row["last_seen_ms"]), int(row["gpu_last_seen_ms"]))),
         "covered_hours": round(int(row["covered_ms"]) / 3_600_000, 4),
         "oom_kills": int(row["oom_kills"]),
         "confidence_ratio": _confidence(row),
@@ -63,7 +63,7 @@ def workload(snapshot: Snapshot, row: Row) -> Body:
     reasons = {
         "gpu": "no GPU telemetry of it was seen",
         "instances_now": "no node reports an instance of it now",
-        "first_seen": "its profile was not read yet",
+        "first_seen": "no CPU or memory telemetry of it was read yet",
         "last_seen": "its profile was not read yet",
         "confidence_ratio": "no recommendation was made yet",
     }

@@ -83,6 +83,9 @@ def decide(
         "request_before": changes.before,
         "request_changed_ms": changes.at_ms,
         "lowered_ms": np.where(bounds.target < standing.size(usage), at_ms, standing.lowered_ms),
+        "runs": usage.runs.count,
+        "start_peak": usage.runs.start,
+        "steady_peak": usage.runs.steady,
         **expected.columns(),
         **with_today(previous, profiles.workloads, at_ms, usage.request, bounds.target),
     }
@@ -101,5 +104,6 @@ def _act(bounds: Bounds, usage: Usage, policy: PolicyColumns) -> tuple[Array, Ar
 
 
 def _stale(usage: Usage, policy: PolicyColumns) -> Array:
-    silent = usage.at_ms - usage.last_seen_ms > policy["stale_after_days"] * DAY_MS
+    seen = usage.last_seen_ms > 0  # a workload may have GPU telemetry alone
+    silent = seen & (usage.at_ms - usage.last_seen_ms > policy["stale_after_days"] * DAY_MS)
     return flag(silent, Reason.STALE)[:, None]
