@@ -22,6 +22,8 @@ CPU, MEMORY = 0, 1
 RESOURCE_SIGNALS: tuple[str, ...] = ("cpu_cores", "memory_working_set_bytes")
 
 PEAK_DAYS = 32
+RUNS = 16
+"""Runs of a job whose peaks are kept."""
 HOURS_PER_WEEK = 168
 DAY_LEVELS: tuple[float, ...] = (0.5, 0.75, 0.9, 0.98, 0.99, 0.999)
 """With daily_p95 and daily_peak, enough of a day's distribution to mix days: P99 of a week, P99.9 of a month, the
@@ -96,6 +98,15 @@ CPU_FIELDS: tuple[Field, ...] = (
         (_R, HOURS_PER_WEEK),
         "peak by hour of week as a log code; falls by a quarter of the distance in each week that stays below it",
     ),
+    Field("runs", "uint16", (), "finished runs: times it came back after a whole silent hour"),
+    Field("run_start_ms", "int64", (), "when the running run began"),
+    Field(
+        "run_start_peak",
+        "uint16",
+        (_R, RUNS),
+        "highest value in the first ten minutes of a run (models.peak16); column = number of the run modulo 16",
+    ),
+    Field("run_peak", "uint16", (_R, RUNS), "highest value after them; same columns"),
     Field(
         "trend",
         "float64",

@@ -53,8 +53,13 @@ RECOMMENDATION_FIELDS: tuple[Field, ...] = (
         "part of its evidence that is the workload's own; the rest is its class",
         _NAN,
     ),
+    Field("runs", "uint16", (), "finished runs of a job; 0 for what runs on and on"),
+    Field("start_peak", "float64", (_R,), "highest value in the first ten minutes of its runs, of a job", _NAN),
+    Field("steady_peak", "float64", (_R,), "highest value after them, of a job", _NAN),
     Field("history_day", "int32", (), "UTC day of the newest column of the two below; -1: none", -1),
-    Field("request_days", "uint16", (_R, 32), "request at the end of each day, log codes; column = day number modulo 32"),
+    Field(
+        "request_days", "uint16", (_R, 32), "request at the end of each day, log codes; column = day number modulo 32"
+    ),
     Field("target_days", "uint16", (_R, 32), "target at the end of each day; same columns"),
     Field("carrier", "uint8", (_R, CARRIERS), "experts that carried it, heaviest first (recommender.sizing.experts)"),
     Field("carrier_weight", "float32", (_R, CARRIERS), "their weights", _NAN),

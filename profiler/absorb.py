@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from models.histogram import HALF_LIFE_MS
 from models.profile import CPU, CPU_FIELDS, MEMORY, RESOURCE_SIGNALS
 from models.signals import CPU_SIGNALS
-from profiler import histogram, oom, peaks, shape, signals, trend
+from profiler import histogram, oom, peaks, runs, shape, signals, trend
 from profiler.decay import DAY_MS, HOUR_MS, gain_within_day
 from profiler.histogram import Floats
 from profiler.pieces import Pieces, cut, epochs, late, newest_before
@@ -58,11 +58,18 @@ def _begin_hours(profiles: Profiles, pieces: Pieces, chosen: NDArray[np.bool_], 
     profiles.clear(slots[forgotten], CPU_FIELDS)
     running = (known >= 0) & ~forgotten
     _end_hours(profiles, slots[running], known[running], hour[running])
-    first_row = pieces.start[np.flatnonzero(chosen)[~running]]
-    first_seen = pieces.rows.time_ms[first_row] - pieces.rows.interval_ms[first_row]
-    _begin(profiles, slots[~running], hour[~running], first_seen)
+    _begin(profiles, slots[~running], hour[~running], _first_ms(pieces, np.flatnonzero(chosen)[~running]))
+    again = running & (hour - known >= runs.SILENT_HOURS)
+    begun = again | ~running
+    runs.begin(profiles, slots[begun], _first_ms(pieces, np.flatnonzero(chosen)[begun]), again[begun])
     profiles["newest_hour"][slots] = hour
     profiles["newest_day"][slots] = hour // 24
+
+
+def _first_ms(pieces: Pieces, chosen: Indices) -> Integers:
+    """Start of the span of the first row of these pieces."""
+    first: Integers = pieces.rows.time_ms[pieces.start[chosen]] - pieces.rows.interval_ms[pieces.start[chosen]]
+    return first
 
 
 def _begin(profiles: Profiles, slots: Indices, hour: Integers, first_seen_ms: Integers) -> None:
@@ -138,6 +145,7 @@ def _add_resource(profiles: Profiles, pieces: Pieces, signal: int, summary: Summ
     resource, rows = _RESOURCE_OF[signal], pieces.rows
     shape.add(profiles, pieces.slot, resource, *signals.sums(pieces, signal, weights.seconds, summary.present))
     peaks.add(profiles, pieces.slot, pieces.hour // 24, resource, summary.peak)
+    runs.add(profiles, pieces, signal, resource, summary.peak)
     chosen = slice(None) if summary.present is None else summary.present
     slot, values = rows.slot[chosen], rows.values[signal][chosen]
     histogram.add_to_day(profiles, slot, resource, values, rows.interval_ms[chosen])

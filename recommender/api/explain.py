@@ -14,6 +14,7 @@ from recommender.sizing.records import NAMES
 from recommender.view import Row
 
 Body = dict[str, Any]
+_NO_JOB = "it is no job, or its runs have no such phase: a job stops for an hour and runs again at least three times"
 _COLD = f"under {ENOUGH_DAYS} days with usage a plain rule serves, which has no record to weigh"
 
 
@@ -28,11 +29,15 @@ def explanation(row: Row, resource: int, unit: str) -> Body:
         "expert_slack_ratio": _ratio(row["expert_slack_ratio"][resource]),
         "expert_overrun_ratio": _ratio(row["expert_overrun_ratio"][resource]),
     }
+    phases = {f"{name}_{unit}": _value(row[name][resource], unit) for name in ("start_peak", "steady_peak")}
     return {
         "experts": list(_carriers(row, resource, unit)) if known else [],
         **numbers,
+        "runs": int(row["runs"]),
+        **phases,
         "would_change": list(_would_change(Reason(int(row["reasons"][resource])), NAMES[resource], known)),
-        "missing": {name: _COLD for name, value in numbers.items() if value is None},
+        "missing": {name: _COLD for name, value in numbers.items() if value is None}
+        | {name: _NO_JOB for name, value in phases.items() if value is None},
     }
 
 

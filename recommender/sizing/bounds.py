@@ -17,7 +17,9 @@ from recommender.sizing.estimate import (
     from_experts,
     highest_day,
     memory_peak,
+    of_runs,
     recently_killed,
+    start_up,
     widened_down,
     widened_up,
     with_growth,
@@ -61,7 +63,7 @@ def estimate_bounds(usage: Usage, policy: PolicyColumns, expected: Expected | No
     lower, target, upper = (pair(c.value, m.value) for c, m in zip(cpu, memory, strict=True))
     reasons = pair(cpu[1].reasons, memory[1].reasons)
     young = usage.days < policy["lower_after_days"]
-    reasons = reasons | flag(young, Reason.SHORT_HISTORY)[:, None]
+    reasons = reasons | flag(young, Reason.SHORT_HISTORY)[:, None] | start_up(usage)
     return _without_evidence(Bounds(lower, target, upper, reasons).ordered(), usage, policy)
 
 
@@ -81,7 +83,8 @@ def _memory(usage: Usage, policy: PolicyColumns, limit: Array) -> tuple[Estimate
     killed = recently_killed(usage, policy["memory_peak_days"])
     bump = policy["oom_bump_ratio"], policy["oom_bump_min_bytes"], policy["oom_bump_max_ratio"]
     margin = policy["memory_margin_ratio"]
-    peak = memory_peak(usage, policy["memory_overrun_days_ratio"])
+    allowed = policy["memory_overrun_days_ratio"]
+    peak = of_runs(memory_peak(usage, allowed), usage, allowed)
     growing = with_growth(peak, usage, policy["memory_growth_days"], policy["memory_growth_max_ratio"])
     bumped = with_oom_bump(growing, usage, killed, bump)
     plain = with_margin(bumped, margin)

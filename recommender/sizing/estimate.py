@@ -60,6 +60,25 @@ def memory_peak(usage: Usage, overrun_days_ratio: Array) -> Estimate:
     return estimate.because(kept, estimate.value, Reason.WEEKLY_PEAK)
 
 
+def of_runs(base: Estimate, usage: Usage, overrun_ratio: Array) -> Estimate:
+    """Memory of a job: of its newest 16 runs, which may lie further apart than the days in view. Where policy allows
+    overruns they are counted in runs."""
+    if not usage.runs.count.any():
+        return base
+    runs = usage.runs.memory(overrun_ratio)
+    value = np.where(np.broadcast_to(overrun_ratio > 0, runs.shape), runs, np.fmax(runs, base.value))
+    return base.because(~np.isnan(runs), value, Reason.RUNS)
+
+
+_START_RATIO = 1.1
+"""Peaks of the start this much above the later ones are called so."""
+
+
+def start_up(usage: Usage) -> Array:
+    """START_UP, [n, 2] uint64, where the peaks of a job come while it starts."""
+    return flag(usage.runs.start > _START_RATIO * usage.runs.steady, Reason.START_UP)
+
+
 def highest_day(base: Estimate, usage: Usage, margin: Array) -> Estimate:
     """CPU under a week: the highest daily P95 + margin, from the first finished day on (experts.cold)."""
     known = ~np.isnan(usage.cpu_day_p95)

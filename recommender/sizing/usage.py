@@ -11,6 +11,7 @@ from models.histogram import from_log_code
 from models.profile import CPU, DAY_LEVELS, MEMORY, PEAK_DAYS
 from models.signals import CPU_SIGNALS
 from recommender.sizing.distribution import Distribution
+from recommender.sizing.job_runs import JobRuns
 from recommender.sizing.policy_columns import PolicyColumns, pair
 
 DAY_MS = 86_400_000
@@ -22,7 +23,7 @@ _MEDIAN = DAY_LEVELS.index(0.5)
 PROFILE_FIELDS_READ = frozenset(
     {"first_seen_ms", "last_seen_ms", "covered_ms", "rows", "histogram", "day_histogram", "daily_peak", "daily_p95"}
     | {"daily_quantile", "newest_day", "signal_count", "signal_mean", "signal_peak", "signal_last", "oom_kills"}
-    | {"last_oom_ms", "oom_peak"}
+    | {"last_oom_ms", "oom_peak", "runs", "run_peak", "run_start_peak"}
 )
 """What is decoded of a profile: the rest, hours of the week above all, stays packed."""
 
@@ -40,6 +41,7 @@ class Usage:
     highest:       [n] the highest of them
     cpu_day_p95:   [n] highest P95 of a finished day, NaN before the first
     medians:       [PEAK_DAYS, n] median memory by days of age; NaN for the running day too
+    runs:          the runs of those that are jobs
     p50, p95, peak: [n, 2] usage per instance
     days:          [n] history in days: the shorter of its span and the time that rows describe
     request, limit: [n, 2] present ones, NaN for none or unknown
@@ -55,6 +57,7 @@ class Usage:
     highest: Array
     cpu_day_p95: Array
     medians: Array
+    runs: JobRuns
     p50: Array
     p95: Array
     peak: Array
@@ -89,6 +92,7 @@ def draw_usage(profiles: Columns, policy: PolicyColumns, at_ms: int) -> Usage:
         highest=np.fmax.reduce(peaks, axis=0),
         cpu_day_p95=np.fmax.reduce(profiles["daily_p95"][:, CPU].astype(np.float64), axis=1),
         medians=_by_age(_medians(profiles), profiles["newest_day"], policy["memory_peak_days"]),
+        runs=JobRuns.of(profiles),
         p50=pair(cpu_values[:, 3], memory[0]),
         p95=pair(cpu_values[:, 4], memory[1]),
         peak=peak,

@@ -15,8 +15,6 @@ from functools import partial
 import numpy as np
 import pytest
 
-from recommender.backtest.ensemble import Learner, Target
-from recommender.backtest.usage import Past, Resource, Usage
 from models.columns import Array, Columns
 from models.histogram import BUCKETS, bucket_of, from_log_code, quantiles, to_log_code
 from models.metrics import NullMeter
@@ -25,6 +23,8 @@ from models.recommendation import RECOMMENDATION_FIELDS
 from models.telemetry import TelemetryBatch
 from profiler.service import Profiler
 from profiler.settings import ProfilerSettings
+from recommender.backtest.ensemble import Learner, Target
+from recommender.backtest.usage import Past, Resource, Usage
 from recommender.service import Recommender
 from recommender.settings import RecommenderSettings
 from recommender.sizing.experts.days import LEVELS

@@ -67,7 +67,7 @@ def test_a_new_workload_says_what_it_waits_for(client: TestClient) -> None:
     assert told["experts"] == []
     empty = {name for name, value in told.items() if value is None}
     assert empty == set(told["missing"])
-    assert len(empty) == 5
+    assert len(empty) == 7
     assert told["would_change"][0].startswith("after 7 days with usage")
 
 
