@@ -53,7 +53,8 @@ def create_app(
     app.include_router(_node_routes(view))
     app.include_router(_placement_routes(view, settings))
     app.include_router(_own_routes(app, view, exposition))
-    app.add_middleware(Edge, meter=meter, now=now, allowed_hosts=settings.allowed_hosts)
+    hosts, limit = settings.allowed_hosts, settings.body_limit_bytes
+    app.add_middleware(Edge, meter=meter, now=now, allowed_hosts=hosts, body_limit_bytes=limit)
     return app
 
 
@@ -136,7 +137,7 @@ def _placement_routes(view: View, settings: ApiSettings) -> APIRouter:
         "/v1/place",
         summary="Nodes and GPUs for one job or a gang, best first, with reasons; nothing is reserved",
         response_class=Json,
-        responses={200: {"model": PlaceAnswer}, **documented(400, 422)},
+        responses={200: {"model": PlaceAnswer}, **documented(400, 411, 413, 422)},
     )
     def post_place(asked: PlaceRequest) -> Response:
         snapshot = view.snapshot
@@ -146,7 +147,7 @@ def _placement_routes(view: View, settings: ApiSettings) -> APIRouter:
         "/v1/pack",
         summary="Workloads and services on the fewest GPUs by MIG: layout per GPU, moves, room for more",
         response_class=Json,
-        responses={200: {"model": PackAnswer}, **documented(400, 422)},
+        responses={200: {"model": PackAnswer}, **documented(400, 411, 413, 422)},
     )
     def post_pack(asked: PackRequest) -> Response:
         return Json(pack_answer(view.snapshot, asked))

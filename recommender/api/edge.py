@@ -1,4 +1,4 @@
-"""What every request passes first: its Host is checked, and it is counted by route template and status."""
+"""What every request passes first: its Host and the size of its body are checked, and it is counted by route and status."""
 
 from __future__ import annotations
 
@@ -11,8 +11,15 @@ from recommender.api.problems import Problem, problem_response
 
 
 class Edge:
-    def __init__(self, app: ASGIApp, meter: Meter, now: Callable[[], float], allowed_hosts: Sequence[str]) -> None:
-        self._app, self._meter, self._now = app, meter, now
+    def __init__(
+        self,
+        app: ASGIApp,
+        meter: Meter,
+        now: Callable[[], float],
+        allowed_hosts: Sequence[str],
+        body_limit_bytes: int,
+    ) -> None:
+        self._app, self._meter, self._now, self._body_limit_bytes = app, meter, now, body_limit_bytes
         self._allowed = frozenset(host.lower() for host in allowed_hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -35,17 +42,35 @@ class Edge:
             self._meter.observe("sizewise_api_request_seconds", max(0.0, self._now() - began), route=route)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        host = _host(scope)
-        if host in self._allowed:
+        problem = self._foreign_host(scope) or self._body_problem(scope)
+        if problem is None:
             await self._app(scope, receive, send)
-            return
+        else:
+            await problem_response(problem, scope["path"])(scope, receive, send)
+
+    def _foreign_host(self, scope: Scope) -> Problem | None:
+        host = _header(scope, b"host").lower()
+        host = host.rpartition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
+        if host in self._allowed:
+            return None
         detail = f"Host {host!r} is not one of {', '.join(sorted(self._allowed))}; add it to api.allowed_hosts."
         fault = {"field": "Host", "value": host, "mend": "use a name that api.allowed_hosts lists"}
-        problem = Problem(400, "host-not-allowed", "Host not allowed", detail, [fault])
-        await problem_response(problem, scope["path"])(scope, receive, send)
+        return Problem(400, "host-not-allowed", "Host not allowed", detail, [fault])
+
+    def _body_problem(self, scope: Scope) -> Problem | None:
+        """A body is read whole, so it says its length first; the server sees to it that it is not longer."""
+        if scope["method"] in ("GET", "HEAD") or not (length := _header(scope, b"content-length")).isdecimal():
+            if _header(scope, b"transfer-encoding"):
+                fault = {"field": "Transfer-Encoding", "value": "chunked", "mend": "send Content-Length instead"}
+                detail = "The body has no length; send it with Content-Length."
+                return Problem(411, "length-required", "Length required", detail, [fault])
+            return None
+        if int(length) <= self._body_limit_bytes:
+            return None
+        mend = f"send at most {self._body_limit_bytes} bytes, or raise api.body_limit_bytes"
+        fault: dict[str, object] = {"field": "Content-Length", "value": int(length), "mend": mend}
+        return Problem(413, "body-too-large", "Body too large", f"The body has {length} bytes; {mend}.", [fault])
 
 
-def _host(scope: Scope) -> str:
-    """The Host header without its port, in lower case."""
-    value = next((v for k, v in scope["headers"] if k == b"host"), b"").decode("latin-1").lower()
-    return value.rpartition("]")[0] + "]" if value.startswith("[") else value.partition(":")[0]
+def _header(scope: Scope, name: bytes) -> str:
+    return next((bytes(v) for k, v in scope["headers"] if k == name), b"").decode("latin-1")

@@ -224,6 +224,15 @@ def test_a_foreign_host_name_is_refused() -> None:
     assert client.get("/healthz", headers={"host": "[::1]:8080"}).status_code == 200
 
 
+def test_a_body_says_its_length_and_is_not_too_long() -> None:
+    """It is read whole: 413 before a byte of it is read, and 411 for one that comes in chunks of no known number."""
+    client = client_over(known_snapshot())
+    large = client.post("/v1/place", content=b" " * (ApiSettings().body_limit_bytes + 1))
+    assert (large.status_code, large.json()["errors"][0]["field"]) == (413, "Content-Length")
+    endless = client.post("/v1/place", content=iter([b"{}"]))
+    assert (endless.status_code, endless.json()["errors"][0]["field"]) == (411, "Transfer-Encoding")
+
+
 def test_ready_means_caught_up_once() -> None:
     """Before, 503 says what is missing; alive it is all the time."""
     client = client_over(known_snapshot())
