@@ -31,8 +31,8 @@ class ListenSettings:
     max_body_bytes: int = 16 << 20
     """Largest body as sent. Prometheus sends 2,000 samples at a time: 100 kB."""
 
-    max_unpacked_bytes: int = 64 << 20
-    """Largest body once unpacked; one that declares or reaches more is refused."""
+    max_unpacked_bytes: int = 32 << 20
+    """Largest body once unpacked; one that declares or reaches more is refused. That is 50,000 samples at once."""
 
     max_labels: int = 64
     """Most labels of one series; cAdvisor's have 15, Prometheus' own limit is none."""

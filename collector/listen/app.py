@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from google.protobuf import json_format
@@ -52,7 +52,7 @@ class Request:
     path: str
     headers: Mapping[str, str]
     sender: str
-    body: bytes
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,24 +73,29 @@ class App:
         if scope["type"] != "http":
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        try:
-            body = await self._body(headers, receive)
-            sender = scope["client"][0] if scope.get("client") else ""
-            answer = self.answer(Request(scope["method"], scope["path"], headers, sender, body))
-        except RequestRefusedError as error:
-            answer = _refused(error)
+        sender = scope["client"][0] if scope.get("client") else ""
+        request = Request(scope["method"], scope["path"], headers, sender)
+        answer = self.turned_away(request)
+        if answer is None:
+            try:
+                answer = self.answer(replace(request, body=await self._body(headers, receive)))
+            except RequestRefusedError as error:
+                answer = _refused(error)
         await _send(answer, send)
 
-    def answer(self, request: Request) -> Answer:
-        """What is said to a request."""
-        route = {WRITE: self._remote_write, OTLP: self._otlp_metrics}.get(request.path)
-        if route is None:
+    def turned_away(self, request: Request) -> Answer | None:
+        """What is said without a look at the body; None: `answer` has to look at it."""
+        if request.path not in (WRITE, OTLP):
             return Answer(200, b"ready\n") if request.path == READY else Answer(404, _here(request.path))
         if request.method != "POST":
             return Answer(405, b"send a POST\n", headers={"Allow": "POST"})
         if not self._authorized(request):
             return Answer(401, b"show the bearer token\n", headers={"WWW-Authenticate": "Bearer"})
-        answer = route(request)
+        return None
+
+    def answer(self, request: Request) -> Answer:
+        """What is said to a request that was not turned away."""
+        answer = self._remote_write(request) if request.path == WRITE else self._otlp_metrics(request)
         self._meter.count("sizewise_listen_requests_total", route=request.path, status=str(answer.status))
         return answer
 

@@ -30,7 +30,7 @@ class Journal:
     """One file for each period between two calls of `turn`, beside the outbox. Used under the intake's lock."""
 
     def __init__(self, stem: Path) -> None:
-        """Raises OSError when the folder cannot be written."""
+        """`stem`: the files are called like it, with `.listen-` and a number behind."""
         self._stem = stem
         self._period = max(self._periods(), default=0)
         self._file: BinaryIO | None = None

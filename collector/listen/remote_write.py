@@ -112,6 +112,8 @@ class Reader2:
         request, series = _series(Request2, body, "io.prometheus.write.v2.Request")
         if not series:
             return Written(Samples.of((), (), ()))
+        if len(request.symbols) > MAX_SYMBOLS:
+            raise RequestRefusedError(413, f"{len(request.symbols)} symbols in one body; at most {MAX_SYMBOLS}")
         if self._symbols.full():
             self._symbols.clear()
             self._keys.clear()
@@ -135,12 +137,22 @@ class Reader2:
         return number
 
 
+MAX_SERIES, MAX_SYMBOLS, MAX_SERIES_BYTES = 200_000, 1_000_000, 256 << 10
+"""Of one body. An empty series takes two bytes on the wire and fifty here, so bytes alone are no bound. 256 KiB hold 64
+labels of 4 KiB, or 14,000 samples."""
+
+
 def _series(message: Any, body: bytes, name: str) -> tuple[Any, Sequence[bytes]]:
-    """The request and its series, each still encoded."""
+    """The request and its series, each still encoded. Raises RequestRefusedError."""
     request = parsed(message, body, name)
     if request.foreign:
         raise RequestRefusedError(400, f"the content type says {name} and the body is of the other version")
-    return request, list(request.timeseries)
+    if len(request.timeseries) > MAX_SERIES:
+        raise RequestRefusedError(413, f"{len(request.timeseries)} series in one body; at most {MAX_SERIES}")
+    series = list(request.timeseries)
+    if max(map(len, series), default=0) > MAX_SERIES_BYTES:
+        raise RequestRefusedError(413, f"a series of more than {MAX_SERIES_BYTES} bytes; send fewer samples at once")
+    return request, series
 
 
 @dataclass(frozen=True, slots=True)

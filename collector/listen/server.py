@@ -38,6 +38,7 @@ class Server:
             access_log=False,
             server_header=False,
             lifespan="off",
+            ws="none",
             timeout_keep_alive=_IDLE_CONNECTION_S,
             timeout_graceful_shutdown=_STOP_S,
             ssl_certfile=self._settings.certificate_file or None,
@@ -52,6 +53,9 @@ class Server:
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="listen")
         self._thread.start()
+
+    def running(self) -> bool:
+        return self._thread is not None
 
     def close(self) -> None:
         if self._server and self._thread:

@@ -64,14 +64,16 @@ def listening(settings: CollectorSettings, meter: Meter) -> Callable[[Outbox], L
         def saved() -> bytes | None:
             return outbox.state(f"source/{NAME}")
 
+        journal = Journal(Path(settings.outbox))
+        intake = Intake(listen, settings.cluster, meter, lambda: moment().wall_ms, journal, room)
         try:
-            journal = Journal(Path(settings.outbox))
-            intake = Intake(listen, settings.cluster, meter, lambda: moment().wall_ms, journal, room)
             intake.restore(saved() or b"")
             server.start(App(intake, listen, meter))
         except OSError as error:
-            server.close()
-            raise SourceError(f"the journal beside {settings.outbox} cannot be used: {error}") from error
+            raise SourceError(f"the journal beside {settings.outbox} cannot be read: {error}") from error
+        finally:
+            if not server.running():
+                server.close()
         return ListenSource(intake, server, listen.settle_s, saved)
 
     return opened

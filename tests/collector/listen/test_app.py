@@ -33,7 +33,8 @@ ONE = [(container(CPU), [(T0, 1.0)])]
 def ask(box: Box, path: str, body: bytes, method: str = "POST", **headers: str) -> Answer:
     """Header names are written with underscores."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return App(box.intake, box.settings, NullMeter()).answer(Request(method, path, named, "10.0.0.9", body))
+    app, request = App(box.intake, box.settings, NullMeter()), Request(method, path, named, "10.0.0.9", body)
+    return app.turned_away(request) or app.answer(request)
 
 
 def written(answer: Answer) -> tuple[str, ...]:
@@ -187,6 +188,17 @@ def test_deltas_become_rates(box: Box) -> None:
         asked = Request("POST", OTLP, {"content-type": JSON}, "10.0.0.9", encoded(request, JSON))
         assert app.answer(asked).status == 200
     assert column(box.settled(), "cpu_cores") == [2.0, 1.0]
+
+
+def test_floods_within_the_bytes_are_refused(box: Box) -> None:
+    """A million empty series, or symbols, are 2 MB on the wire; one series of 300 kB; 5 MiB of JSON: 413 for each."""
+    series = snapped(b"\x0a\x00" * 1_000_000)
+    assert ask(box, WRITE, series, content_type=PROTOBUF).status == 413
+    symbols = snapped(b"\x22\x00" * 1_000_001 + b"\x2a\x04\x0a\x02\x00\x00")
+    assert ask(box, WRITE, symbols, content_type=V2).status == 413
+    long = body_1([({"__name__": "x" * 300_000}, [(T0, 1.0)])])
+    assert ask(box, WRITE, long, content_type=PROTOBUF).status == 413
+    assert ask(box, OTLP, b" " * (5 << 20), content_type=JSON).status == 413
 
 
 def test_a_large_body_is_refused_before_it_is_read(make_box: MakeBox) -> None:

@@ -1,0 +1,69 @@
+"""`sizewise collect --listen` refuses what cannot work before it collects anything."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from collector.listen.server import Server
+from collector.listen_settings import ListenSettings
+from collector.source import SourceError
+
+
+def collect(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sizewise", "collect", "--state", str(folder), *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_nothing_to_collect_is_an_error(tmp_path: Path) -> None:
+    """No machine and no address."""
+    done = collect(tmp_path, "--no-machine")
+    assert (done.returncode, "give --listen HOST:PORT too" in done.stderr) == (1, True)
+
+
+def test_an_address_that_is_taken_is_named(tmp_path: Path) -> None:
+    """One line with the address and the mend, no trace."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        done = collect(tmp_path, "--no-machine", "--listen", address)
+    assert done.returncode == 1
+    assert f"cannot listen at {address}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("address", "host_port"),
+    [(":9201", ("0.0.0.0", 9201)), ("[::1]:0", ("::1", 0)), ("prom.example:80", ("prom.example", 80))],
+)
+def test_addresses(address: str, host_port: tuple[str, int]) -> None:
+    """Host and port as everywhere; without a host it is all of IPv4."""
+    assert ListenSettings(address=address).host_port == host_port
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"address": "9201x"}, "HOST:PORT"),
+        ({"settle_s": -1.0}, "settle_s"),
+        ({"idle_s": 60.0}, "max_gap_s"),
+        ({"max_labels": 0}, "max_labels"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(change: dict[str, object], says: str) -> None:
+    """The message names the setting."""
+    with pytest.raises(ValueError, match=says):
+        ListenSettings(**change)  # type: ignore[arg-type]
+
+
+def test_a_certificate_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """And the socket is given back."""
+    server = Server(ListenSettings(address="127.0.0.1:0", certificate_file=str(tmp_path / "no.pem")))
+    with pytest.raises(SourceError, match="certificate"):
+        server.start(None)
+    server.close()
