@@ -46,30 +46,32 @@ class Cost:
 def run(data: Path | None) -> Report:
     """Needs no data set: the recorded node is generated."""
     rows: list[dict[str, Cell]] = []
-    costs: list[Cost] = []
+    figures: dict[str, float] = {}
     notes = [
         f"{CONTAINERS} containers in {CONTAINERS // CONTAINERS_PER_POD} pods, their sandboxes and {SERVICES} services; "
         f"{MEASURE_S} s at 1 Hz after {WARM_UP_S} s of warm-up; the files are ordinary ones, not the kernel's.",
         "Figures are the dearer of the two logs.",
     ]
     with tempfile.TemporaryDirectory(prefix="sizewise-bench-") as folder, _broker(notes) as broker:
-        for name, location in _logs(Path(folder), broker):
-            cost = _collector(Path(folder) / name, location)
-            costs.append(cost)
-            rows.append(_row(f"sizewise collect, {name} log", cost))
-        figures = {
-            "collector_core_share": max(cost.core_share for cost in costs),
-            "collector_rss_mb": max(cost.rss_mb for cost in costs),
-        }
-        if can_build():
-            cost = _with_gpus(Path(folder) / "gpus")
-            rows.append(_row(f"sizewise collect, sqlite log, and {GPUS} GPUs", cost))
-            figures |= {"gpu_collector_core_share": cost.core_share, "gpu_collector_rss_mb": cost.rss_mb}
-            notes.append(f"The {GPUS} GPUs are H100s of the test library, with GPM; a kubelet grants them over gRPC.")
-        else:
-            notes.append("gcc is not on PATH: the row with GPUs is left out.")
+        for prefix, what, measure in _nodes(notes):
+            costs = {}
+            for name, location in _logs(Path(folder), broker):
+                costs[name] = measure(Path(folder) / f"{prefix}{name}", location)
+                rows.append(_row(f"sizewise collect, {name} log{what}", costs[name]))
+            figures[f"{prefix}collector_core_share"] = max(cost.core_share for cost in costs.values())
+            figures[f"{prefix}collector_rss_mb"] = max(cost.rss_mb for cost in costs.values())
     rows += _peer(notes)
     return Report("Collector at 1 Hz, 200 containers", figures, rows, notes)
+
+
+def _nodes(notes: list[str]) -> list[tuple[str, str, Callable[[Path, str], Cost]]]:
+    """Prefix of the figures, words of the row and measurement: of the node, and of the node with GPUs."""
+    plain: tuple[str, str, Callable[[Path, str], Cost]] = ("", "", _collector)
+    if not can_build():
+        notes.append("gcc is not on PATH: the rows with GPUs are left out.")
+        return [plain]
+    notes.append(f"The {GPUS} GPUs are H100s of the test library, with GPM; a kubelet grants them over gRPC.")
+    return [plain, ("gpu_", f", and {GPUS} GPUs", _with_gpus)]
 
 
 def _logs(folder: Path, broker: KafkaBroker | None) -> list[tuple[str, str]]:
@@ -91,9 +93,9 @@ def _broker(notes: list[str]) -> Iterator[KafkaBroker | None]:
         broker.close()
 
 
-def _with_gpus(folder: Path) -> Cost:
+def _with_gpus(folder: Path, location: str) -> Cost:
     with eight_gpus(folder) as environment:
-        return _collector(folder, f"sqlite:{folder / 'log.db'}", environment)
+        return _collector(folder, location, environment)
 
 
 def _collector(folder: Path, location: str, environment: Mapping[str, str] | None = None) -> Cost:

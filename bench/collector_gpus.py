@@ -17,7 +17,7 @@ from typing import Any
 
 import grpc
 
-from collector.kubelet.messages import response_class
+from tests.collector.kubelet.pod_resources import list_response
 from tests.collector.nvml.library import FACTS_VARIABLE, build
 from tests.collector.nvml.machines import GIB, h100, h100_uuid, write
 
@@ -49,7 +49,7 @@ def eight_gpus(folder: Path) -> Iterator[Mapping[str, str]]:
 
 
 def _kubelet(socket: Path) -> grpc.Server:
-    answer = response_class()()
+    answer = list_response()
     for i in range(GPUS):
         pod = answer.pod_resources.add(name=f"service-{i}-7d9c8b6f5-x2k4m", namespace="default")
         container = pod.containers.add(name="app0")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from models.hardware.discovery import DiscoveredProfile
+from models.hardware.discovered import DiscoveredProfile
 
 
 @dataclass(frozen=True, slots=True)

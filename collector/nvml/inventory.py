@@ -8,7 +8,7 @@ from collector.host.files import read_if_there
 from collector.nvml.driver import GPU_INSTANCE_PROFILES, P2P_NVLINK, P2P_OK, Handle, Nvml
 from collector.nvml.gpu import Facts, Gpu
 from collector.nvml.refusals import NvmlError, Patience
-from models.hardware.discovery import DiscoveredProfile
+from models.hardware.discovered import DiscoveredProfile
 from models.inventory import Gpu as GpuEntry
 from models.inventory import GpuLink
 

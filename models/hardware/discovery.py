@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
+from models.hardware.discovered import DiscoveredProfile
 from models.hardware.geometry import MigGpu, MigProfile
 from models.hardware.gpus import GPU_MODELS, GpuModel
 
@@ -17,23 +17,6 @@ _SHARE_OF_NAME = re.compile(r"\s+mig\s.*", re.IGNORECASE)
 
 class InvalidProfileError(ValueError):
     """A discovered MIG profile that cannot be read. The message names the field, the value and the mend."""
-
-
-@dataclass(frozen=True, slots=True)
-class DiscoveredProfile:
-    """A MIG profile as NVML reports it for one GPU.
-
-    name: with or without the `MIG ` prefix. placements: (start, memory slices) pairs as
-    nvmlDeviceGetGpuInstancePossiblePlacements gives them. memory_bytes: usable, of the profile info.
-    """
-
-    name: str
-    profile_id: int
-    compute_slices: int
-    max_instances: int
-    memory_bytes: int
-    multiprocessors: int
-    placements: tuple[tuple[int, int], ...]
 
 
 @lru_cache(maxsize=1024)  # pure, and asked for every node of a cluster at every placement

@@ -6,7 +6,8 @@ from datetime import date
 
 import pytest
 
-from models.hardware.discovery import DiscoveredProfile, InvalidProfileError, find_gpu, from_nvml, mig_of
+from models.hardware.discovered import DiscoveredProfile
+from models.hardware.discovery import InvalidProfileError, find_gpu, from_nvml, mig_of
 from models.hardware.gpus import GPU_MODELS
 from models.hardware.mig_table import GIB
 from models.hardware.prices import PRICES
