@@ -45,6 +45,7 @@ class Reason(IntFlag):
     AUTOSCALED = 1 << 24
     RUNS = 1 << 25
     START_UP = 1 << 26
+    EVICTED = 1 << 27
 
 
 SENTENCES: dict[Reason, str] = {
@@ -73,6 +74,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.UNDO: "its request was lowered and it was killed or throttled soon after: the request before is proposed again",
     Reason.CHANGE_BUDGET: "its namespace has no lowering left for today; larger savings go first",
     Reason.AUTOSCALED: "an autoscaler follows its use of this request: a new request would change its number of replicas",
+    Reason.EVICTED: "it was evicted a short time ago: not lowered yet",
     Reason.RUNS: "a job: sized from the highest peaks of its runs",
     Reason.START_UP: "its highest peaks come in the first ten minutes of its runs",
 }

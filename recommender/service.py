@@ -10,6 +10,7 @@ import numpy as np
 from models.columns import Columns
 from models.metrics import Meter
 from models.reasons import Action
+from recommender.events_beside import EventsBeside
 from recommender.kept import fleets, kept_of, others_of
 from recommender.settings import RecommenderSettings
 from recommender.sizing.policy_columns import PolicyTable
@@ -40,6 +41,7 @@ class RecommendStage:
         self._now = now
         self._partitions: dict[int, Slabs] = {}
         self._heard_s = now()
+        self._events = EventsBeside(log)
 
     def assigned(self, partition: int) -> int | None:
         newest = newest_offsets(read_all(self._log, PROFILES, partition))
@@ -47,16 +49,20 @@ class RecommendStage:
         place = Place(partition, self._log.partitions(PROFILES))
         kept = kept_of(partition, own, read_all(self._log, RECORDS, partition), read_all(self._log, FLEET, 0))
         self._partitions[partition] = slabs = Slabs(place, self._policies, newest, kept)
+        self._events.assigned(partition)
         return slabs.next_offset
 
     def dropped(self, partition: int) -> None:
         del self._partitions[partition]
+        self._events.dropped(partition)
 
     def process(self, record: Record) -> None:
         self._partitions[record.partition].take(record)
 
     def checkpoint(self, offsets: Mapping[int, int]) -> Mapping[str, Sequence[Message]]:
         self._hear_of_others()
+        for partition, event in self._events.read():
+            self._partitions[partition].heard.take(event)
         started = self._now()
         decisions = [decision for partition in offsets for decision in self._partitions[partition].decide()]
         if decisions:

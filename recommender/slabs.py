@@ -12,6 +12,7 @@ from models.columns import Array, Columns
 from models.profile import PROFILE_FIELDS
 from models.recommendation import RECOMMENDATION_FIELDS
 from recommender.budget import UNLIMITED, Wish, granted, lowered, wishes
+from recommender.heard import Heard
 from recommender.learning import Learning
 from recommender.sizing.decide import decide
 from recommender.sizing.expected import Expected
@@ -93,6 +94,8 @@ class Slabs:
         gone = [key for key in {**self._standing, **kept.records} if key not in self._newest]
         self._waiting = {key: Waiting(None, kept.own[key].time_ms if key in kept.own else 0) for key in gone}
         self._policy: dict[str, tuple[list[str], PolicyColumns]] = {}
+        self.heard = Heard()
+        """What events told of the workloads of this partition."""
 
     @property
     def next_offset(self) -> int | None:
@@ -161,7 +164,8 @@ class Slabs:
 
     def _decided(self, key: str, profiles: Columns, policy: PolicyColumns, may_lower: Array | None = None) -> Columns:
         expected = Expected.of(self._learning.records(key))
-        return decide(profiles, self._standing.get(key), policy, expected=expected, may_lower=may_lower)
+        told = self.heard.of(profiles.workloads)
+        return decide(profiles, self._standing.get(key), policy, expected=expected, may_lower=may_lower, told=told)
 
     def _within_budget(
         self, here: Mapping[str, tuple[Columns, PolicyColumns]], decided: Mapping[str, Columns]

@@ -18,6 +18,7 @@ from recommender.sizing.past_days import with_today
 from recommender.sizing.policy import apply_policy, since_ms
 from recommender.sizing.policy_columns import PolicyColumns
 from recommender.sizing.standing import Standing
+from recommender.sizing.told import Told
 from recommender.sizing.usage import DAY_MS, Usage, draw_usage
 
 _CASES = (
@@ -40,18 +41,20 @@ def decide(
     at_ms: int | None = None,
     expected: Expected | None = None,
     may_lower: Array | None = None,
+    told: Told | None = None,
 ) -> Columns:
     """Recommendations for rows of the profile table, in their order.
 
     previous: what was recommended for (some of) these workloads before; None: nothing.
     expected: what the experts ask for, row by row; None: nothing, so plain rules serve.
     may_lower: [n] whether the change budget lets a target be lowered; None: all.
+    told:     what events told of them; None: nothing.
     at_ms:    the time decided for; None: the newest evidence among the rows.
     A slab is decided at a time: 256 rows stay in the cache.
     """
     if at_ms is None:
         at_ms = int(profiles["last_seen_ms"].max(initial=0))
-    usage = draw_usage(profiles, policy, at_ms)
+    usage = draw_usage(profiles, policy, at_ms, told)
     expected = expected or Expected.nothing(len(usage))
     standing = Standing.of(previous, profiles.workloads)
     changes = seen_changes(standing, usage)

@@ -161,7 +161,12 @@ def widened_down(base: Estimate, usage: Usage) -> Estimate:
 
 def recently_killed(usage: Usage, days: Array) -> Array:
     """Whether the newest OOM kill is at most this old, [n]."""
-    recent: Array = (usage.last_oom_ms > 0) & (usage.at_ms - usage.last_oom_ms <= days * DAY_MS)
+    return recently(usage.last_oom_ms, usage, days)
+
+
+def recently(time_ms: Array, usage: Usage, days: Array) -> Array:
+    """Whether something happened, and at most this long ago, [n]."""
+    recent: Array = (time_ms > 0) & (usage.at_ms - time_ms <= days * DAY_MS)
     return recent
 
 

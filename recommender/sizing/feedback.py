@@ -44,7 +44,8 @@ def undone(bounds: Bounds, changes: Changes, usage: Usage, policy: PolicyColumns
     recent = (changes.at_ms > 0) & (usage.at_ms - changes.at_ms <= policy.both("undo_days") * DAY_MS)
     lowered = recent & (usage.request < changes.before)
     killed = usage.last_oom_ms >= changes.at_ms[:, 1]
-    hurt = lowered & pair(usage.throttled > policy["cpu_throttled_ratio"], killed)
+    throttled = (usage.throttled > policy["cpu_throttled_ratio"]) | (usage.told.throttled_ms >= changes.at_ms[:, 0])
+    hurt = lowered & pair(throttled, killed)
     back = hurt & (changes.before > bounds.target)
     target = np.where(back, changes.before, bounds.target)
     lower = np.where(back, changes.before, bounds.lower)

@@ -13,7 +13,7 @@ from models.columns import Array
 from models.profile import MEMORY
 from models.reasons import Reason
 from recommender.sizing.bounds import Bounds
-from recommender.sizing.estimate import flag, recently_killed
+from recommender.sizing.estimate import flag, recently, recently_killed
 from recommender.sizing.policy_columns import AUTOSCALED, PolicyColumns
 from recommender.sizing.standing import Standing
 from recommender.sizing.usage import DAY_MS, Usage
@@ -44,13 +44,15 @@ def fit(bounds: Bounds, policy: PolicyColumns) -> Bounds:
 
 
 def keep_present(bounds: Bounds, usage: Usage, policy: PolicyColumns) -> Bounds:
-    """Not below the present request while history is short, nor memory soon after an OOM kill."""
+    """Not below the present request while history is short or soon after an eviction, nor memory after an OOM kill."""
     falls = bounds.target < usage.request
     young = (usage.days < policy["lower_after_days"])[:, None] & falls
     cooling = np.zeros_like(falls)
     cooling[:, MEMORY] = recently_killed(usage, policy["oom_cool_down_days"]) & falls[:, MEMORY]
-    target = np.where(young | cooling, usage.request, bounds.target)
+    evicted = recently(usage.told.evicted_ms, usage, policy["oom_cool_down_days"])[:, None] & falls
+    target = np.where(young | cooling | evicted, usage.request, bounds.target)
     reasons = bounds.reasons | flag(young, Reason.SHORT_HISTORY) | flag(cooling, Reason.COOL_DOWN)
+    reasons = reasons | flag(evicted, Reason.EVICTED)
     return replace(bounds, target=target, reasons=reasons)
 
 

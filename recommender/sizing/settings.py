@@ -62,7 +62,7 @@ class SizingPolicy:
     oom_bump_max_ratio: float = 1.0
     """Added at most, over the minimum too: 1 doubles. It starts from memory seen, never from an earlier bump."""
     oom_cool_down_days: float = 3.0
-    """Memory is not lowered for this long after an OOM kill."""
+    """Memory is not lowered for this long after an OOM kill, and neither is anything after an eviction."""
     undo_days: float = 14.0
     """A request that was lowered is proposed to be given back when the workload is OOM-killed, or throttled over
     cpu_throttled_ratio, within as many days of the change; the proposal ends with them. 0: never."""

@@ -13,6 +13,7 @@ from models.signals import CPU_SIGNALS
 from recommender.sizing.distribution import Distribution
 from recommender.sizing.job_runs import JobRuns
 from recommender.sizing.policy_columns import PolicyColumns, pair
+from recommender.sizing.told import Told
 
 DAY_MS = 86_400_000
 AGES = np.arange(PEAK_DAYS)
@@ -45,6 +46,7 @@ class Usage:
     p50, p95, peak: [n, 2] usage per instance
     days:          [n] history in days: the shorter of its span and the time that rows describe
     request, limit: [n, 2] present ones, NaN for none or unknown
+    told:          what events told, kills among them
     seen:          [n, 2] whether the resource's signal was ever there
     throttled:     [n] mean share of throttled CFS periods
     """
@@ -70,13 +72,15 @@ class Usage:
     last_seen_ms: Array
     last_oom_ms: Array
     oom_peak: Array
+    told: Told
 
     def __len__(self) -> int:
         return len(self.days)
 
 
-def draw_usage(profiles: Columns, policy: PolicyColumns, at_ms: int) -> Usage:
-    """Draw it from rows of the profile table (at least PROFILE_FIELDS_READ of it)."""
+def draw_usage(profiles: Columns, policy: PolicyColumns, at_ms: int, told: Told | None = None) -> Usage:
+    """Draw it from rows of the profile table (at least PROFILE_FIELDS_READ of it), and from what events told."""
+    told = told or Told.nothing(len(profiles))
     cpu = Distribution.of(profiles["histogram"][:, CPU], CPU)
     daily = profiles["daily_peak"].astype(np.float64)
     peak = np.fmax.reduce(daily, axis=2)
@@ -103,8 +107,9 @@ def draw_usage(profiles: Columns, policy: PolicyColumns, at_ms: int) -> Usage:
         throttled=np.nan_to_num(profiles["signal_mean"][:, _SIGNAL["cpu_throttled_ratio"]].astype(np.float64)),
         rows=profiles["rows"],
         last_seen_ms=profiles["last_seen_ms"],
-        last_oom_ms=profiles["last_oom_ms"],
+        last_oom_ms=np.maximum(profiles["last_oom_ms"], told.killed_ms),
         oom_peak=profiles["oom_peak"].astype(np.float64),
+        told=told,
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 from models.columns import Columns
 from models.reasons import Reason
 from recommender.sizing.decide import decide
+from recommender.sizing.told import Told
 from tests.recommender.sizing.profiles import DAY_MS, GIB, NOW_MS, Workload, policy, profiles
 
 NAN = float("nan")
@@ -73,3 +74,35 @@ def test_cpu_that_is_throttled_after_it_was_lowered_is_given_back() -> None:
     assert hurt["target"][0, 0] == 4
     assert undone(hurt, 0)
     assert not undone(cpu(1, cpu(4), throttled=0.01), 0)
+
+
+def told(killed: int = 0, throttled: int = 0, evicted: int = 0) -> Told:
+    """Days after NOW_MS at which events told of it; 0: never."""
+    times = ([NOW_MS + days * DAY_MS if days else 0] for days in (killed, throttled, evicted))
+    return Told(*(np.array(time, dtype=np.int64) for time in times))
+
+
+def heard(request_gib: float, before: Columns | None, said: Told) -> Columns:
+    workload = Workload(
+        cpu={0.5: 100},
+        memory=[GIB] * 8,
+        signals={"memory_request_bytes": request_gib * GIB, "cpu_request_cores": request_gib},
+    )
+    return decide(profiles(workload), before, policy(), at_ms=NOW_MS + 2 * DAY_MS, told=said)
+
+
+def test_events_count_where_telemetry_cannot_see() -> None:
+    """Both requests went from 8 to 2 on day 2, and an event of that day tells of a kill and of throttling: 8 again."""
+    lowered = heard(2, heard(8, None, told()), told())
+    hurt = heard(2, lowered, told(killed=2, throttled=2))
+    assert undone(hurt, 0)
+    assert undone(hurt, 1)
+    assert hurt["target"][0].tolist() == [8, 8 * GIB]
+
+
+def test_what_was_evicted_is_not_lowered_yet() -> None:
+    """Two days after an eviction 8 GiB stay, of which 1.15 are needed; without one they go."""
+    kept = heard(8, None, told(evicted=1))
+    assert kept["target"][0, 1] == 8 * GIB
+    assert Reason.EVICTED in Reason(int(kept["reasons"][0, 1]))
+    assert heard(8, None, told())["target"][0, 1] < 8 * GIB
