@@ -8,13 +8,17 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from models.metrics import NullMeter
-from recommender.api.ids import SERIES_SUFFIX, path_of
+from recommender.api.ids import SERIES_SUFFIX, SUFFIX, path_of
 from recommender.api.listing import WorkloadQuery, workload_page
+from recommender.api.render import is_recommended, recommendation
 from recommender.api.series import series
+from recommender.api.settings import MigSettings
+from recommender.api.slices import SliceAdvisor
 from recommender.view import View
 from recommender.view_follow import Follower
 from recommender.view_query import QueryError
@@ -33,6 +37,9 @@ class Answers(Protocol):
     def series(self, workload: str) -> Page:
         """The body of /v1/workloads/{id}/series, of a workload that a page named."""
 
+    def recommendation(self, workload: str) -> Page | None:
+        """The body of /v1/workloads/{id}/recommendation, of a workload that a page named; None: there is none yet."""
+
 
 class ApiAnswers:
     """Asks a running `sizewise serve` or `up`."""
@@ -47,6 +54,14 @@ class ApiAnswers:
 
     def series(self, workload: str) -> Page:
         return self._get(self._url + path_of(workload) + SERIES_SUFFIX)
+
+    def recommendation(self, workload: str) -> Page | None:
+        try:
+            return self._get(self._url + path_of(workload) + SUFFIX)
+        except Exit as error:
+            if isinstance(error.__cause__, urllib.error.HTTPError) and error.__cause__.code == HTTPStatus.NOT_FOUND:
+                return None
+            raise
 
     def _get(self, url: str) -> Page:
         try:
@@ -64,8 +79,9 @@ class ApiAnswers:
 class LogAnswers:
     """Reads the log into a view of its own. Close it."""
 
-    def __init__(self, log: EventLog) -> None:
+    def __init__(self, log: EventLog, mig: MigSettings | None = None) -> None:
         self._view, self._stop = View(), threading.Event()
+        self._slices = SliceAdvisor(mig or MigSettings())
         follower = Follower(log, self._view, ViewSettings(), NullMeter(), time.monotonic)
         self._thread = threading.Thread(target=follower.run, args=(self._stop,), name="follower", daemon=True)
         self._thread.start()
@@ -85,6 +101,13 @@ class LogAnswers:
         row = self._view.snapshot.get(workload)
         assert row is not None, "a page named it, and snapshots do not shrink while a report is made"
         return series(row)
+
+    def recommendation(self, workload: str) -> Page | None:
+        snapshot = self._view.snapshot
+        row = snapshot.get(workload)
+        if row is None or not is_recommended(row):
+            return None
+        return recommendation(row, self._slices.body(snapshot, row))
 
     def close(self) -> None:
         self._stop.set()

@@ -1,4 +1,5 @@
-"""The GPU report: what limits each workload that has GPUs, on what evidence, and which signals were there to tell."""
+"""The GPU report: what limits each workload that has GPUs, on what evidence, which signals were there to tell, and the
+MIG slice to give it."""
 
 from __future__ import annotations
 
@@ -40,14 +41,30 @@ def records(page: Body) -> Iterator[dict[str, Any]]:
             "learned_ratio": gpu["learned_ratio"],
             "covered_hours": gpu["covered_hours"],
             "time": " ".join(f"{named(part)}={part['time_ratio']}" for part in gpu["time"]),
+            **_slice_record(workload["mig"] or {}),
         }
+
+
+def _slice_record(mig: Body) -> dict[str, Any]:
+    return {
+        "mig_action": mig.get("action"),
+        "mig_profile": mig.get("mig_profile"),
+        "mig_speed_ratio": _speed(mig) if mig else None,
+        "mig_probe": mig.get("probe"),
+        "mig_reasons": " ".join(reason["code"] for reason in mig.get("reasons", ())),
+    }
+
+
+def _speed(mig: Body) -> float | None:
+    """Expected on the slice that is advised."""
+    return next((s["speed_ratio"] for s in mig["speeds"] if s["mig_profile"] == mig["mig_profile"]), None)
 
 
 def view(page: Body, width: int) -> RenderableType:
     """Lines under a heading per workload, at most `width` columns each where no word is longer."""
     lines: list[RenderableType] = []
     for workload in page["workloads"]:
-        lines += [_heading(workload, width), _grid(workload["gpu"])]
+        lines += [_heading(workload, width), _grid(workload["gpu"], workload["mig"])]
     return Group(*lines, Text(), Text(_total(page), "bold"))
 
 
@@ -70,7 +87,7 @@ def _heading(workload: Body, width: int) -> Text:
     return heading
 
 
-def _grid(gpu: Body) -> Table:
+def _grid(gpu: Body, mig: Body | None) -> Table:
     known = [evidence for evidence in gpu["evidence"] if evidence["value"] is not None]
     grid = Table.grid(padding=(0, 2))
     for style in (None, "dim", None):
@@ -78,7 +95,20 @@ def _grid(gpu: Body) -> Table:
     grid.add_row("", "time", ", ".join(f"{named(part)} {share(part['time_ratio'])}" for part in gpu["time"]))
     grid.add_row("", "evidence", ", ".join(f"{_SHORT[e['name']]} {share(e['value'])}" for e in known) + _position(gpu))
     grid.add_row("", "coverage", _coverage(gpu))
+    grid.add_row("", "slice", slice_line(mig) if mig else "no recommendation yet")
     return grid
+
+
+def slice_line(mig: Body) -> str:
+    """What to give it in a line."""
+    if mig["action"] == "refused":
+        return "none: " + "; ".join(reason["sentence"] for reason in mig["reasons"])
+    probe = f"; run it once on {mig['probe']} to be sure" if mig["probe"] else ""
+    if mig["action"] == "probe":
+        return f"the signals do not decide{probe or ': measure it on a slice'}"
+    if mig["action"] == "whole":
+        return f"the whole GPU, for a slowdown of at most {share(mig['max_slowdown_ratio'])}{probe}"
+    return f"{mig['mig_profile']} keeps {share(_speed(mig))} of its speed{probe}"
 
 
 def _position(gpu: Body) -> str:

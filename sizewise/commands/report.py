@@ -34,7 +34,9 @@ _EMPTY = (
 @click.option("--cluster", help="Only this cluster.")
 @click.option("--kind", help="Only this kind: Deployment, unit, command, ...")
 @click.option("--action", help="Only where CPU or memory has this action: lower, raise, set, leave, insufficient.")
-@click.option("--gpu", is_flag=True, default=None, help="GPU workloads: what limits each, evidence, and coverage.")
+@click.option(
+    "--gpu", is_flag=True, default=None, help="GPU workloads: what limits each, evidence, coverage, MIG slice."
+)
 @click.option("--sort", default="-saving", show_default=True, help="Field of the API to sort by; - sorts downwards.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Most workloads to show.")
 @click.option("--wait", is_flag=False, flag_value=_WAIT_S, type=float, default=0.0, metavar="[SECONDS]",
@@ -44,7 +46,7 @@ _EMPTY = (
 @click.option("--width", type=click.IntRange(60, 400), help="Columns of the table instead of the terminal's.")
 @format_option()
 @click.argument("name", required=False)
-@with_settings("log")
+@with_settings("log", "api")
 def command(
     settings: Settings,
     url: str | None,
@@ -72,6 +74,8 @@ def command(
     query = {key: value for key, value in filters.items() if value is not None}
     with _answers(settings, url) as answers:
         page = _wait_for_data(answers, query, wait)
+        if filters["gpu"]:
+            page = _with_slices(answers, page)
         if picture is not None and page["workloads"]:
             _draw(answers, page, picture)
     if not page["workloads"]:
@@ -82,6 +86,12 @@ def command(
         out.print(shown.view(page, out.width))
     else:
         click.echo(render(list(shown.records(page)), output, page))
+
+
+def _with_slices(answers: Answers, page: Page) -> Page:
+    """With the MIG advice for each, which is in the recommendation of one workload only: it takes 2 ms to work out."""
+    advised = {w["id"]: answers.recommendation(w["id"]) or {} for w in page["workloads"]}
+    return page | {"workloads": [w | {"mig": advised[w["id"]].get("mig")} for w in page["workloads"]]}
 
 
 def _draw(answers: Answers, page: Page, file: Path) -> None:
@@ -99,7 +109,7 @@ def _answers(settings: Settings, url: str | None) -> Iterator[Answers]:
         yield ApiAnswers(url)
         return
     with opened(settings["log"]) as log:
-        answers = LogAnswers(log)
+        answers = LogAnswers(log, settings["api"].mig)
         try:
             yield answers
         finally:

@@ -16,12 +16,14 @@ from profiler.service import Profiler
 from profiler.settings import ProfilerSettings
 from profiler.taught import read_model
 from recommender.api import answers
+from recommender.api.slice_answers import MigAnswer
 from recommender.service import Recommender
 from recommender.settings import RecommenderSettings
 from sizewise.__main__ import cli
 from sizewise.answers import LogAnswers
 from sizewise.exits import NO_DATA
 from sizewise.process import opened
+from sizewise.report_gpu import slice_line
 from stream.contract import EventLog, Message
 from stream.settings import LogSettings
 from stream.streams import TELEMETRY
@@ -93,6 +95,8 @@ def test_the_report_says_what_limits_each_gpu_workload(state: Path) -> None:
     """Four workloads; the parked one waits for its disk, as its CPU side shows."""
     shown = run(state, "report", "--gpu", "-o", "json")
     page = json.loads(shown.stdout)
+    slices = {w["name"]: MigAnswer.model_validate(w.pop("mig"), extra="forbid") for w in page["workloads"]}
+    assert {mig.action for mig in slices.values()} == {"refused"}  # each uses two GPUs
     answers.WorkloadPage.model_validate(page, extra="forbid")
     found = {w["name"]: (w["bottleneck"]["class"], w["bottleneck"]["io_kind"]) for w in page["workloads"]}
     assert found == {
@@ -115,7 +119,28 @@ def test_evidence_and_coverage_are_shown(state: Path) -> None:
     assert "not seen: compute" in shown
     assert "io (host-transfer)" in shown
     assert "4 GPU workloads, 8 GPUs" in shown
+    assert "none: device memory in use is not known" in shown
     assert max(map(len, shown.splitlines())) <= 160
+
+
+SPEEDS = [{"mig_profile": "3g.40gb", "speed_ratio": 0.96}, {"mig_profile": "7g.80gb", "speed_ratio": 1.0}]
+WHY = [{"code": "multi-gpu", "sentence": "it uses 2 GPUs"}]
+
+
+@pytest.mark.parametrize(
+    ("action", "profile", "probe", "line"),
+    [
+        ("slice", "3g.40gb", None, "3g.40gb keeps 96% of its speed"),
+        ("slice", "3g.40gb", "2g.20gb", "3g.40gb keeps 96% of its speed; run it once on 2g.20gb to be sure"),
+        ("whole", "7g.80gb", None, "the whole GPU, for a slowdown of at most 10%"),
+        ("probe", "7g.80gb", "2g.20gb", "the signals do not decide; run it once on 2g.20gb to be sure"),
+        ("refused", None, None, "none: it uses 2 GPUs"),
+    ],
+)
+def test_a_slice_in_a_line(action: str, profile: str | None, probe: str | None, line: str) -> None:
+    """What to give it, and what to try where that is not sure."""
+    mig = {"action": action, "mig_profile": profile, "probe": probe, "speeds": SPEEDS, "max_slowdown_ratio": 0.1}
+    assert slice_line(mig | {"reasons": WHY}) == line
 
 
 def test_a_csv_of_the_evidence(state: Path) -> None:
@@ -124,6 +149,7 @@ def test_a_csv_of_the_evidence(state: Path) -> None:
     assert lines[0].startswith(
         "workload,model,gpus,class,io_kind,confidence_ratio,busy_ratio,compute_ratio,memory_ratio"
     )
+    assert lines[0].endswith("mig_action,mig_profile,mig_speed_ratio,mig_probe,mig_reasons")
     assert len(lines) == 5
 
 
