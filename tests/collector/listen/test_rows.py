@@ -80,13 +80,24 @@ def test_siblings_may_come_later_in_another_request(box: Box) -> None:
     assert (row["cpu_cores"], row["memory_working_set_bytes"]) == (1.0, 6e8)
 
 
-def test_order_within_a_reading_does_not_matter(make_box: MakeBox) -> None:
-    """Newest first gives the same rows as oldest first."""
-    samples = every(container(CPU, POD), [0, 15, 45, 60])
-    oldest_first, newest_first = make_box(), make_box()
-    oldest_first.push(samples)
-    newest_first.push(samples[::-1])
-    assert newest_first.settled() == oldest_first.settled() != []
+@given(st.permutations(range(12)), st.integers(1, 12), st.data())
+def test_order_and_requests_do_not_matter(
+    tmp_path_factory: pytest.TempPathFactory, order: list[int], size: int, data: st.DataObject
+) -> None:
+    """Three series of four samples in any order, split into requests of either version, some sent twice: the same rows,
+    whatever arrived before the first reading."""
+    name = "container_fs_reads_bytes_total"
+    series = every(container(CPU, POD), [0, 15, 45, 60]) + every(container(MEMORY, POD), [1, 2, 3, 4])
+    series += every(container(name, POD, device="/dev/sda"), [0, 150, 30, 60])
+    with Box(tmp_path_factory.mktemp("order")) as box:
+        shuffled = [series[i] for i in order]
+        for at in range(0, len(shuffled), size):
+            for _ in range(data.draw(st.integers(1, 2))):
+                box.push(shuffled[at : at + size], version=data.draw(st.sampled_from([1, 2])))
+        rows = box.settled()
+    assert column(rows, "cpu_cores") == [1.0, 2.0, 1.0]
+    assert column(rows, "memory_working_set_bytes") == [2.0, 3.0, 4.0]
+    assert column(rows, "disk_read_bytes_per_s") == [10.0, 2.0, 2.0]  # 30 after 150: a reset, 30 since zero
 
 
 def test_a_retry_changes_nothing(box: Box) -> None:
