@@ -1,0 +1,92 @@
+"""Open set and recurring jobs: a family is left out with the chip, and must be called unknown there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.fingerprint.boosted import TreeSettings
+from models.fingerprint.known import Known
+from models.fingerprint.novelty import FALSE_UNKNOWN, triples
+from models.fingerprint.train import Rows, fit
+from models.fingerprint.window import Floats
+
+Names = NDArray[np.str_]
+
+_TREES = replace(TreeSettings(), rounds=100, learning_rate=0.15)
+"""176 models are learned: fewer rounds, and no early rows, which whole runs do not need."""
+_PROCESSES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSet:
+    """Means over families. single_of_groups: single runs, of the groups that `three` is measured on."""
+
+    single: float
+    single_false: float
+    three: float
+    three_false: float
+    single_of_groups: float
+    recalls: dict[str, float]
+
+
+def open_set(rows: Rows, families: Names, chips: Names) -> OpenSet:
+    """Lines come from known runs of the other chips, with the same family left out."""
+    left_out = np.unique(families)
+    with ProcessPoolExecutor(_PROCESSES, get_context("spawn")) as pool:
+        parts = pool.map(
+            _scores, *zip(*((rows, families, chips, left_out[k::_PROCESSES]) for k in range(_PROCESSES)), strict=True)
+        )
+        scores = {family: similarity for part in parts for family, similarity in part.items()}
+    judged = {family: _judge(scores[family], family, families, chips) for family in left_out}
+    means = [float(np.mean([np.mean(one[k]) for one in judged.values() if len(one[k])])) for k in range(5)]
+    return OpenSet(*means, {str(family): float(np.mean(one[0])) for family, one in judged.items()})
+
+
+def _scores(rows: Rows, families: Names, chips: Names, left_out: Sequence[str]) -> dict[str, Floats]:
+    """Per family left out, the similarity of every run to what is known without that family and without its chip."""
+    return {family: np.concatenate(_by_chip(rows, families, chips, family)) for family in left_out}
+
+
+def _by_chip(rows: Rows, families: Names, chips: Names, family: str) -> list[Floats]:
+    """In the order of the chips' names, then of runs."""
+    whole, out = rows.rows[: len(families)], []
+    for chip in np.unique(chips):
+        known = np.flatnonzero((chips != chip) & (families != family))
+        names = families[known]
+        trees = fit(rows.of(known, whole_only=True), names, list(np.unique(names)), _TREES)
+        out.append(Known.of(trees, whole[known], names).similarity(trees, whole[chips == chip]))
+    return out
+
+
+def _judge(scored: Floats, family: str, families: Names, chips: Names) -> tuple[list[bool], ...]:
+    """For runs of the family, for known runs, for threes of both, and for the single runs in the family's threes: whether
+    each is called unknown."""
+    order = np.concatenate([np.flatnonzero(chips == chip) for chip in np.unique(chips)])
+    similarity = np.empty(len(scored))
+    similarity[order] = scored
+    found: tuple[list[bool], ...] = ([], [], [], [], [])
+    for chip in np.unique(chips):
+        here, known = chips == chip, families != family
+        line = np.quantile(similarity[~here & known], FALSE_UNKNOWN)
+        line_three = np.quantile(_threes(similarity, families, chips, ~here & known), FALSE_UNKNOWN)
+        grouped = similarity[here & ~known]
+        found[0].extend(grouped < line)
+        found[1].extend(similarity[here & known] < line)
+        found[2].extend(_threes(similarity, families, chips, here & ~known) < line_three)
+        found[3].extend(_threes(similarity, families, chips, here & known) < line_three)
+        found[4].extend(grouped[: len(grouped) // 3 * 3] < line)
+    return found
+
+
+def _threes(similarity: Floats, families: Names, chips: Names, among: NDArray[np.bool_]) -> Floats:
+    """Means of three runs of one family on one chip."""
+    pairs = sorted({*zip(families[among], chips[among], strict=True)})
+    return np.concatenate(
+        [triples(similarity[among & (families == f) & (chips == c)]) for f, c in pairs] or [np.empty(0)]
+    )

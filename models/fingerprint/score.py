@@ -1,0 +1,34 @@
+"""How well answers agree with the truth, and whether a new model may take the place of the one in use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """accuracy: share of right answers; macro_f1: mean over the true classes of 2PR / (P + R)."""
+
+    accuracy: float
+    macro_f1: float
+
+    @classmethod
+    def of(cls, truth: NDArray[np.str_], answers: NDArray[np.str_]) -> Score:
+        """Both [n]; n at least 1."""
+        f1 = []
+        for name in np.unique(truth):
+            hits = np.sum((truth == name) & (answers == name))
+            f1.append(2 * hits / (np.sum(truth == name) + np.sum(answers == name)))
+        return cls(float(np.mean(truth == answers)), float(np.mean(f1)))
+
+
+def may_replace(candidate: Score, current: Score, windows: int) -> bool:
+    """Whether a candidate is not worse than what is in use, both scored on the same `windows` windows of held-out groups.
+
+    It may be worse by less than one standard error of the accuracy: two equal models differ by that much by chance.
+    """
+    noise = np.sqrt(max(current.accuracy * (1 - current.accuracy), 0.0) / max(windows, 1))
+    return bool(candidate.accuracy >= current.accuracy - noise and candidate.macro_f1 >= current.macro_f1 - noise)
