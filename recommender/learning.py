@@ -22,32 +22,38 @@ _DAY_MS = 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """One slab whose days wait to be charged: from `first` [n] up to, and without, the running day."""
+    """One slab whose days wait to be charged: from `first` [n] up to, and without, the running day; and `asked_anew`, the
+    rows whose target rate was changed by policy after their limits were set."""
 
     history: History
     records: Records
     sizes: Sizes
     first: Array
+    asked_anew: Array
 
     @classmethod
-    def of(cls, profiles: Columns, records: Records, policy: PolicyColumns) -> Due:
-        history = History.of(profiles)
-        through = records.arrays["through_day"]
-        oldest = np.maximum(history.first_day(), profiles["first_seen_ms"] // _DAY_MS)
-        rate = np.broadcast_to(
-            policy.pair("cpu_target_throttled_ratio", "memory_target_oom_days_ratio"), (len(profiles), len(NAMES))
-        )
-        sizes = Sizes(largest_limits(profiles), rate.astype(np.float32))
-        return cls(history, records, sizes, np.where(through < 0, oldest, np.maximum(through + 1, oldest)))
+    def of(cls, profiles: Columns, records: Records, policy: PolicyColumns) -> Due | None:
+        """None when nothing is due, as between two days: then the days are not even unpacked, which takes as long as a
+        decision."""
+        newest = profiles["newest_day"].astype(np.int64)
+        oldest = np.maximum(newest - (PEAK_DAYS - 1), profiles["first_seen_ms"] // _DAY_MS)
+        first = np.maximum(records.arrays["through_day"] + 1, oldest)
+        wanted = policy.pair("cpu_target_throttled_ratio", "memory_target_oom_days_ratio").astype(np.float32)
+        rate = np.broadcast_to(wanted, (len(profiles), len(NAMES)))
+        changed = ~np.isnan(records.arrays["limit"]) & (records.arrays["rate"] != rate)
+        if not (changed.any() or (first < newest).any()):
+            return None
+        sizes = Sizes(largest_limits(profiles), rate)
+        return cls(History.of(profiles), records, sizes, first, np.flatnonzero(changed.any(axis=1)))
+
+    def days(self) -> set[int]:
+        """The days that wait, at most 32 of each row: whatever a slab holds, its clock cannot keep the recommender busy."""
+        days = self.first[:, None] + np.arange(PEAK_DAYS)
+        return set(days[days < self.history.newest_day[:, None]].tolist())
 
     def rows(self, day: int) -> Array:
         """Those for which a day is finished and not yet charged."""
         return np.flatnonzero((self.first <= day) & (day < self.history.newest_day))
-
-    def asked_anew(self) -> Array:
-        """Those whose target rate was changed by policy after their limits were set."""
-        rate, limit = self.records.arrays["rate"], self.records.arrays["limit"]
-        return np.flatnonzero((~np.isnan(limit) & (rate != self.sizes.rate)).any(axis=1))
 
 
 class Learning:
@@ -73,17 +79,15 @@ class Learning:
 
     def advance(self, slabs: Mapping[str, tuple[Columns, PolicyColumns]]) -> None:
         """Charge every day that these slabs finished, and set limits anew where a day or a rate asks for it."""
-        due = {key: self._due(key, profiles, policy) for key, (profiles, policy) in slabs.items()}
-        first = min((int(one.first.min(initial=1 << 30)) for one in due.values()), default=0)
-        last = max((int(one.history.newest_day.max(initial=0)) for one in due.values()), default=0)
-        for day in range(first, last):
+        looked = {key: self._due(key, profiles, policy) for key, (profiles, policy) in slabs.items()}
+        due = {key: one for key, one in looked.items() if one is not None}
+        for day in sorted(set().union(*(one.days() for one in due.values()))):
             rows = {key: found for key, one in due.items() if len(found := one.rows(day))}
             if rows:
                 self._finish(day, due, rows)
         for key, one in due.items():
-            asked = one.asked_anew()
-            for resource in range(len(NAMES) if len(asked) else 0):
-                for newest, chosen in _by_day(one.records, asked):
+            for resource in range(len(NAMES) if len(one.asked_anew) else 0):
+                for newest, chosen in _by_day(one.records, one.asked_anew):
                     self._set_limits(one, chosen, resource, newest, self._ends(resource), self._all_taught(resource))
                 self._changed.add(key)
 
@@ -105,7 +109,7 @@ class Learning:
         forgotten, self._forgotten = sorted(self._forgotten), set()
         return forgotten
 
-    def _due(self, key: str, profiles: Columns, policy: PolicyColumns) -> Due:
+    def _due(self, key: str, profiles: Columns, policy: PolicyColumns) -> Due | None:
         known = self._records.get(key)
         records = Records.empty(profiles.workloads) if known is None else known.aligned(list(profiles.workloads))
         self._records[key] = records

@@ -12,6 +12,7 @@ from models.histogram import from_log_code
 from models.profile import DAY_LEVELS, PEAK_DAYS, RESOURCES
 from recommender.api.answers import UNITS
 from recommender.api.render import Body, number
+from recommender.sizing.usage import DAY_MS
 from recommender.view import Row
 from recommender.view_follow import profile_of
 
@@ -20,28 +21,24 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC).date()
 
 
 def series(row: Row) -> Body:
-    """At most 32 days, oldest first; the running day has no median and P95 yet."""
+    """At most 32 days, oldest first, from the day it was first seen; the running day has no median and P95 yet."""
     profile = profile_of(row)
     newest = max(int(row["history_day"]), -1 if profile is None else int(profile["newest_day"][0]))
+    days = np.arange(max(int(row["first_seen_ms"]) // DAY_MS, newest - PEAK_DAYS + 1), newest + 1)
     return {
         "id": row.id,
-        "days": [(_EPOCH + timedelta(days=day)).isoformat() for day in _days(newest)],
+        "days": [(_EPOCH + timedelta(days=day)).isoformat() for day in days.tolist()],
         **{
             f"{name}_{UNITS[name]}": {
                 measure: [number(value) for value in values]
-                for measure, values in _measures(row, profile, resource, newest).items()
+                for measure, values in _measures(row, profile, resource, days).items()
             }
             for resource, name in enumerate(RESOURCES)
         },
     }
 
 
-def _days(newest: int) -> range:
-    return range(max(0, newest - PEAK_DAYS + 1), newest + 1)
-
-
-def _measures(row: Row, profile: Columns | None, resource: int, newest: int) -> dict[str, Array]:
-    days = np.array(_days(newest), dtype=np.int64)
+def _measures(row: Row, profile: Columns | None, resource: int, days: Array) -> dict[str, Array]:
     own = int(row["history_day"])
     measures = {
         "request": _ring(from_log_code(row["request_days"][resource]), days, own),

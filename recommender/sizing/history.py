@@ -33,10 +33,6 @@ class History:
         quantiles[..., _PEAK] = np.where(np.isnan(profiles["daily_p95"]), np.nan, profiles["daily_peak"])
         return cls(quantiles, profiles["newest_day"].astype(np.int64))
 
-    def first_day(self) -> Array:
-        """The oldest day in reach of each row, [n]."""
-        return np.asarray(self.newest_day - (PEAK_DAYS - 1))
-
     def before(self, rows: Array, resource: int, day: int) -> Days:
         """The 30 days before a day, of these rows. Days that the profile no longer holds are NaN."""
         return Days(self._of_days(rows, resource, np.arange(day - REACH_DAYS, day)))

@@ -62,6 +62,15 @@ def test_a_month_at_once_is_a_month_day_by_day() -> None:
         assert np.array_equal(array, at_once.arrays[name], equal_nan=array.dtype.kind == "f"), name
 
 
+def test_a_clock_that_is_years_off_delays_nobody() -> None:
+    """One workload of the slab claims to live 5 million years from now: its 31 days and the others' nine are charged."""
+    slab = fleet_of(20, FIRST + 9)
+    slab["newest_day"][3] = 2_000_000_000
+    through = learned(fresh(), {"slab/0": slab}).records("slab/0").arrays["through_day"]
+    assert through[3] == 1_999_999_999
+    assert np.all(np.delete(through, 3) == FIRST + 8)
+
+
 def test_a_day_is_charged_once() -> None:
     """The same slab again, as when a recommender starts anew, changes nothing."""
     learning = learned(fresh(), {"slab/0": fleet_of(20, FIRST + 9)})
