@@ -12,13 +12,14 @@ from collector.names.foreign import Foreign
 from collector.names.table import CADVISOR
 from collector.names.who import PodContainer, machine_of, pod_of
 from collector.prometheus.answer import Series
-from collector.prometheus.facts import ContainerKey, Facts
+from collector.prometheus.facts import ContainerKey, Facts, PodKey
 from collector.prometheus.groups import MOST_MEANINGS, Columns, Meanings, Timelines, of_one_job, told
 from collector.prometheus.rows import RowMessages
 from collector.prometheus.timeline import Column, Timeline
 from models.events import WorkloadEvent
 
 _OF_PODS = {name for foreign in CADVISOR if foreign.of == "pod" for name in foreign.names}
+_OF_CONTAINERS = ("container_cpu_usage_seconds_total", "container_memory_working_set_bytes")
 _SANDBOX = ("", "POD")
 
 Jobs = dict[str, list[tuple[str, Series]]]
@@ -68,6 +69,16 @@ class ContainerRows:
             ]
             events += self._add_runs(key, sorted(runs, key=lambda run: run.line.time_ms[0]), facts, out)
         return events
+
+    def pods(self, answers: Mapping[str, Sequence[Series]]) -> set[PodKey]:
+        """The pods whose containers a span tells of."""
+        found = set()
+        for all_series in (answers[name] for name in _OF_CONTAINERS if name in answers):
+            for series in all_series:
+                labels = self._labels.of(series)
+                if labels.pod is not None and labels.pod.container not in _SANDBOX:
+                    found.add((labels.cluster, labels.pod.namespace, labels.pod.pod))
+        return found
 
     def take_clamped(self) -> int:
         """Values that had to be clamped or left out as too high, since this was asked last."""

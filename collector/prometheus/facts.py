@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from collector.host.owners import Owner, owner_of
@@ -12,6 +12,7 @@ from collector.names.foreign import Foreign
 from collector.names.table import KUBE_STATE
 from collector.names.who import first, pod_of
 from collector.prometheus.answer import Series
+from collector.prometheus.groups import Meanings
 
 PodKey = tuple[str, str, str]
 """Cluster label, namespace, pod."""
@@ -38,35 +39,36 @@ class Facts:
     known: bool = False
 
 
-def pod_owners(answers: Mapping[str, Sequence[Series]]) -> dict[PodKey, Owner]:
-    """Pods to the controllers that users know: past a ReplicaSet to its Deployment, past a Job to its CronJob."""
-    over = {
-        "ReplicaSet": _parents(answers.get("kube_replicaset_owner", ()), _REPLICA_SET),
-        "Job": _parents(answers.get("kube_job_owner", ()), _JOB),
-    }
-    found: dict[PodKey, Owner] = {}
-    for series in answers.get("kube_pod_owner", ()):
-        labels = series.labels()
-        pod = pod_of(labels)
-        if pod is None:
-            continue
-        cluster, kind, name = labels.get("cluster", ""), labels.get("owner_kind", ""), labels.get("owner_name", "")
-        parent = over.get(kind, {}).get((cluster, pod.namespace, name))
-        found[cluster, pod.namespace, pod.pod] = parent or _owner(kind, name, pod.pod)
-    return found
+class FactReader:
+    """Reads answers about pods. Remembers what labels mean: they are the same from answer to answer."""
 
+    def __init__(self) -> None:
+        self._owned = Meanings(_owned)
+        self._sized = {name: Meanings(_sized_by(name)) for name in _SIZES}
+        self._parents = {"ReplicaSet": Meanings(_child_of(_REPLICA_SET)), "Job": Meanings(_child_of(_JOB))}
 
-def container_sizes(answers: Mapping[str, Sequence[Series]]) -> dict[ContainerKey, dict[str, float]]:
-    """Requests and limits by signal."""
-    found: dict[ContainerKey, dict[str, float]] = defaultdict(dict)
-    for name, all_series in answers.items():
-        for series in all_series:
-            labels = series.labels()
-            key = container_key(labels)
-            foreign = next((foreign for foreign in _SIZES.get(name, ()) if _meant(foreign, name, labels)), None)
-            if key and foreign:
-                found[key][foreign.signal] = series.number()
-    return dict(found)
+    def owners(self, answers: Mapping[str, Sequence[Series]]) -> dict[PodKey, Owner]:
+        """Pods to the controllers that users know: past a ReplicaSet to its Deployment, past a Job to its CronJob."""
+        over = {
+            kind: dict(filter(None, map(self._parents[kind].of, answers.get(name, ()))))
+            for kind, name in (("ReplicaSet", "kube_replicaset_owner"), ("Job", "kube_job_owner"))
+        }
+        found: dict[PodKey, Owner] = {}
+        for series in answers.get("kube_pod_owner", ()):
+            if owned := self._owned.of(series):
+                pod, kind, name, guess = owned
+                found[pod] = over.get(kind, {}).get((*pod[:2], name)) or guess
+        return found
+
+    def sizes(self, answers: Mapping[str, Sequence[Series]]) -> dict[ContainerKey, dict[str, float]]:
+        """Requests and limits by signal."""
+        found: dict[ContainerKey, dict[str, float]] = defaultdict(dict)
+        for name, all_series in answers.items():
+            for series in all_series:
+                if sized := self._sized[name].of(series):
+                    key, signal = sized
+                    found[key][signal] = series.number()
+        return dict(found)
 
 
 def oom_times(reasons: Sequence[Series], restarts: Sequence[Series], after_s: float) -> dict[ContainerKey, list[int]]:
@@ -93,19 +95,37 @@ def container_key(labels: Mapping[str, str]) -> ContainerKey | None:
     return (labels.get("cluster", ""), pod.namespace, pod.pod, pod.container) if pod and pod.container else None
 
 
-def owner_lookup(facts: Facts, cluster_label: str) -> Callable[[str, str, str], Owner | None]:
-    return lambda namespace, pod, node: facts.owners.get((cluster_label, namespace, pod))
+def _owned(labels: Mapping[str, str]) -> tuple[PodKey, str, str, Owner] | None:
+    """A pod, kind and name of its controller, and the owner where nothing more is known of that one."""
+    pod = pod_of(labels)
+    if pod is None:
+        return None
+    kind, name = labels.get("owner_kind", ""), labels.get("owner_name", "")
+    return (labels.get("cluster", ""), pod.namespace, pod.pod), kind, name, _owner(kind, name, pod.pod)
 
 
-def _parents(series: Iterable[Series], child: tuple[str, ...]) -> dict[tuple[str, str, str], Owner]:
-    found = {}
-    for one in series:
-        labels = one.labels()
+def _sized_by(name: str) -> Callable[[Mapping[str, str]], tuple[ContainerKey, str] | None]:
+    def sized(labels: Mapping[str, str]) -> tuple[ContainerKey, str] | None:
+        key = container_key(labels)
+        foreign = next((foreign for foreign in _SIZES[name] if _meant(foreign, name, labels)), None)
+        return (key, foreign.signal) if key and foreign else None
+
+    return sized
+
+
+def _child_of(
+    child: tuple[str, ...],
+) -> Callable[[Mapping[str, str]], tuple[tuple[str, str, str], Owner] | None]:
+    """Cluster label, namespace and name of a ReplicaSet or Job, and who owns it; None: nobody."""
+
+    def parent(labels: Mapping[str, str]) -> tuple[tuple[str, str, str], Owner] | None:
         kind, name = labels.get("owner_kind", ""), labels.get("owner_name", "")
-        if kind and kind != "<none>":
-            namespace = first(labels, ("exported_namespace", "namespace"))
-            found[labels.get("cluster", ""), namespace, first(labels, child)] = Owner(kind, name)
-    return found
+        if not kind or kind == "<none>":
+            return None
+        namespace = first(labels, ("exported_namespace", "namespace"))
+        return (labels.get("cluster", ""), namespace, first(labels, child)), Owner(kind, name)
+
+    return parent
 
 
 def _owner(kind: str, name: str, pod: str) -> Owner:

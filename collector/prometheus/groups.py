@@ -133,12 +133,16 @@ class Meanings(Generic[T]):
         self._known: dict[bytes, T] = {}
 
     def of(self, series: Series) -> T:
+        """May be called from several threads."""
         key = bytes(series.metric)
-        if key not in self._known:
-            if len(self._known) >= MOST_MEANINGS:
-                self._known.clear()
-            self._known[key] = self._meaning_of(series.labels())
-        return self._known[key]
+        try:
+            return self._known[key]
+        except KeyError:
+            meaning = self._meaning_of(series.labels())
+        if len(self._known) >= MOST_MEANINGS:
+            self._known.clear()
+        self._known[key] = meaning
+        return meaning
 
 
 MOST_MEANINGS = 200_000

@@ -7,9 +7,9 @@ a span is complete, in the outbox and remembered before the next is begun.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import msgspec
@@ -18,7 +18,7 @@ from collector.outbox import Addressed, Outbox
 from collector.prometheus import inventory, queries
 from collector.prometheus.answer import Series
 from collector.prometheus.containers import ContainerRows
-from collector.prometheus.facts import Facts, container_key, container_sizes, oom_times, pod_owners
+from collector.prometheus.facts import FactReader, Facts, PodKey, container_key, oom_times
 from collector.prometheus.gpus import GpuRows
 from collector.prometheus.groups import Timelines
 from collector.prometheus.machines import Machines
@@ -41,6 +41,10 @@ _SERIES_PER_QUERY = 50_000
 _FULL_SHARE = 0.5
 """The import waits while the outbox is this full: as fast as the log takes it, and nothing is dropped."""
 _WAIT_S = 0.05
+_FACTS_S = 10_800.0
+"""Owners, requests and limits are asked for three hours at a time: each time costs as much as the samples of an hour."""
+_FACTS_AGE_S = 300.0
+"""They may be this much older than a span's end: `follow` asks no more often, but for new pods."""
 _LOOK_AGAIN_S = 600.0
 """`follow` asks this often which metrics and machines there are."""
 
@@ -73,8 +77,8 @@ class _Asked:
     start_s: float
     end_s: float
     samples: Mapping[Wanted, Future[Sequence[Series]]]
-    sizes: Mapping[str, Future[Sequence[Series]]]
-    owners: Mapping[str, Future[Sequence[Series]]]
+    facts: Future[Facts] | None
+    """None: those of the span before still hold."""
     ooms: Future[tuple[Sequence[Series], Sequence[Series]]] | None
 
 
@@ -103,6 +107,11 @@ class History:
         self._nodes: Sequence[Node] = ()
         """Machines that are not published yet."""
         self._look_again_s = 0.0
+        self._reader = FactReader()
+        self._facts = Facts()
+        self._facts_until_s = 0.0
+        self._nobodys: Set[PodKey] = frozenset()
+        """Pods of the span before of which nothing is known."""
         self.position = position
         """How far it is; what is before is in the outbox or the log."""
         self.rows = 0
@@ -157,23 +166,30 @@ class History:
         return False
 
     def _ask(self, pool: ThreadPoolExecutor, start_s: float, limit_s: float) -> _Asked:
-        """Send off what a span needs. Sizes and owners are of the whole span: the newest in it counts."""
+        """Send off what a span needs."""
         end_s = min(start_s + self._span_s, limit_s)
-        match, server, there = self._settings.match, self._server, self._names
-        span_s = end_s - start_s + self._settings.lead_s  # a short span may hold no scrape of kube-state-metrics
         samples = {one: pool.submit(self._samples, one, start_s, end_s) for one in self._wanted}
+        facts = None
+        if end_s > self._facts_until_s + _FACTS_AGE_S:
+            self._facts_until_s = min(max(start_s + _FACTS_S, end_s), limit_s)
+            facts = pool.submit(self._ask_facts, start_s, self._facts_until_s)
+        ooms = pool.submit(self._ooms, start_s, end_s) if queries.OOM_REASON in self._names else None
+        return _Asked(start_s, end_s, samples, facts, ooms)
+
+    def _ask_facts(self, start_s: float, end_s: float) -> Facts:
+        """What holds at the end of this time, of every pod that was there in it or five minutes before."""
+        span_s, match, server = end_s - start_s + self._settings.lead_s, self._settings.match, self._server
         sizes = {
-            name: pool.submit(server.instant, queries.size_query(name, span_s, match), end_s)
+            name: server.instant(queries.size_query(name, span_s, match), end_s)
             for name in (*queries.SIZES, *queries.OLD_SIZES)
-            if name in there
+            if name in self._names
         }
         owners = {
-            name: pool.submit(server.instant, queries.owner_query(name, span_s, match), end_s)
+            name: server.instant(queries.owner_query(name, span_s, match), end_s)
             for name in queries.OWNERS
-            if name in there
+            if name in self._names
         }
-        ooms = pool.submit(self._ooms, start_s, end_s) if queries.OOM_REASON in there else None
-        return _Asked(start_s, end_s, samples, sizes, owners, ooms)
+        return Facts(self._reader.owners(owners), self._reader.sizes(sizes))
 
     def _samples(self, wanted: Wanted, start_s: float, end_s: float) -> Sequence[Series]:
         step_s = self._settings.step_s
@@ -197,21 +213,24 @@ class History:
         answers: dict[str, list[Series]] = {}
         for wanted, future in asked.samples.items():
             answers.setdefault(wanted.metric, []).extend(future.result())
-        facts = self._facts(asked)
+        facts = self._facts_of(asked, answers)
         out = self._rows(answers, facts, asked)
         position = Position(self.position.what, self.position.since_ms, round(asked.end_s * 1000))
         self._outbox.put(out, {STATE: msgspec.json.encode(position)})
         self.position = position
         self._adapt(max((_bytes(future.result()) for future in asked.samples.values()), default=0))
 
-    def _facts(self, asked: _Asked) -> Facts:
+    def _facts_of(self, asked: _Asked, answers: Mapping[str, Sequence[Series]]) -> Facts:
+        """What is known of the pods of a span. One that appeared since the facts were asked for makes them be asked for
+        anew, or its name would be a guess until then; once, as there may be pods that are nobody's."""
+        self._facts = asked.facts.result() if asked.facts else self._facts
+        if queries.OWNERS[0] in self._names:
+            unknown = self._containers.pods(answers) - self._facts.owners.keys()
+            if not unknown <= self._nobodys:
+                self._facts = self._ask_facts(asked.start_s, max(asked.end_s, self._facts_until_s))
+            self._nobodys = unknown
         reasons, restarts = asked.ooms.result() if asked.ooms else ((), ())
-        return Facts(
-            pod_owners({name: future.result() for name, future in asked.owners.items()}),
-            container_sizes({name: future.result() for name, future in asked.sizes.items()}),
-            oom_times(reasons, restarts, asked.start_s),
-            known=asked.ooms is not None,
-        )
+        return replace(self._facts, ooms=oom_times(reasons, restarts, asked.start_s), known=asked.ooms is not None)
 
     def _rows(self, answers: Mapping[str, Sequence[Series]], facts: Facts, asked: _Asked) -> list[Addressed]:
         out = RowMessages(self._outbox.producer, self._partitions)

@@ -37,8 +37,10 @@ class Wanted:
 
     def over_steps(self, step_s: float) -> str:
         """The expression of which every `step_s` a value is read. A millisecond less than the step, because before
-        Prometheus 3 a range has both its ends, and a sample would count in two steps."""
-        return f"max_over_time({self.selector}[{round(step_s * 1000) - 1}ms])" if self.level else self.selector
+        Prometheus 3 a range has both its ends, and a sample would count in two steps. A bare selector would show the
+        last sample of a series that ended for five minutes more."""
+        newest = "max_over_time" if self.level else "last_over_time"
+        return f"{newest}({self.selector}[{round(step_s * 1000) - 1}ms])"
 
 
 def wanted(names: Iterable[str], settings: ImportSettings, shards: Sequence[str] = ("",)) -> list[Wanted]:

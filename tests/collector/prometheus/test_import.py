@@ -94,8 +94,8 @@ def test_kube_state_metrics_say_who_owns_a_pod_and_what_it_may_use(
     serve: Serve, importer: Importer, log: EventLog
 ) -> None:
     """A pod whose name does not tell its owner, its ReplicaSet's Deployment, a CronJob's Job, and a DaemonSet; requests
-    and limits in cores and bytes; a change of a request shows in the spans after it. No kill is known: 0 kills."""
-    world, times = World(), minutes(2)
+    and limits in cores and bytes; a change of a request shows within three hours. No kill is known: 0 kills."""
+    world, times = World(), minutes(8)
     names = {"web": "Deployment", "nightly": "CronJob", "agent": "DaemonSet"}
     for name, kind in names.items():
         pod = Container("shop", f"{name}-pod", "main")
@@ -127,7 +127,7 @@ def test_kube_state_metrics_say_who_owns_a_pod_and_what_it_may_use(
         "kube_pod_container_status_last_terminated_reason", up,
         namespace="other", pod="x", container="y", reason="Completed",
     )  # fmt: skip
-    importer.run(serve(world).url, 2)
+    importer.run(serve(world).url, 8)
     found = by_workload(rows_in(log))
     assert found.keys() == {f"prod/shop/{kind}/{name}/main" for name, kind in names.items()}
     rows = found["prod/shop/Deployment/web/main"]
