@@ -17,6 +17,7 @@ BENCHES: dict[str, str] = {
     "mig": "MIG size from whole-GPU telemetry: slice speed and the smallest slice within a slowdown, on MISO",
     "pack": "inference services on MIG: GPUs used for rate and latency targets, against ParvaGPU",
     "place": "placement on the openb cluster: GPU allocation, against Random, BestFit and FGD",
+    "place-api": "POST /v1/place over 1,500 candidate nodes, POST /v1/pack over 800 GPUs: time of an answer",
     "remote-write": "samples received from pushes on one core, from HTTP to rows in the log, against Prometheus",
     "sizing": "CPU and memory requests replayed on Bitbrains: slack, OOM-days, churn, against VPA, KRR, Autopilot, Kruize",
     "recommend": "100,000 workloads re-recommended on one core, against the real VPA recommender",

@@ -19,7 +19,7 @@ from recommender.placement.inventory import NodeRoom, TopologyLabels, cluster_of
 from recommender.placement.job import NodeFacts
 from recommender.placement.policies import PotentialPolicy
 from recommender.placement.potential import Potential, cluster_gpus
-from recommender.placement.request import Ints, Mix
+from recommender.placement.request import Ints, Mix, Request
 
 _MOST_KINDS = 64
 """Kinds of GPU requests in the mix, the most frequent: 64 are 0.5 ms a question over 1,500 nodes."""
@@ -52,18 +52,18 @@ class Offer:
     policy: PotentialPolicy
 
 
-def supply_of(rooms: Sequence[NodeRoom], before: Supply | None = None) -> Supply:
-    cluster, mix = cluster_of(rooms), mix_of(rooms)
+def supply_of(rooms: Sequence[NodeRoom], held: Mapping[Request, int], before: Supply | None = None) -> Supply:
+    """held: how many GPU workloads on these nodes ask for what."""
+    cluster, mix = cluster_of(rooms), mix_of(held)
     same = before is not None and _same(mix, before.mix) and cluster_gpus(cluster) == cluster_gpus(before.cluster)
     potential = before.potential if before and same else Potential(mix, cluster_gpus(cluster))
     return Supply(rooms, cluster, mix, potential, {room.name: n for n, room in enumerate(rooms)})
 
 
-def mix_of(rooms: Iterable[NodeRoom]) -> Mix:
+def mix_of(held: Mapping[Request, int]) -> Mix:
     """What GPU workloads hold now stands for what will be asked for."""
-    counted = Counter(request for room in rooms for request in room.held)
-    often = sorted(counted, key=lambda request: (-counted[request], request))[:_MOST_KINDS]
-    weights = np.array([counted[request] for request in often], dtype=np.float64)
+    often = sorted((request for request, n in held.items() if n > 0), key=lambda r: (-held[r], r))[:_MOST_KINDS]
+    weights = np.array([held[request] for request in often], dtype=np.float64)
     return Mix(tuple(often), weights / max(weights.sum(), 1.0))
 
 
@@ -78,15 +78,25 @@ class Supplies:
         self._topology = topology
         self._lock = threading.Lock()
         self._rooms: dict[str, NodeRoom] = {}
-        self._supply = supply_of([])
+        self._held: Counter[Request] = Counter()
+        self._supply = supply_of([], {})
 
     def of(self, nodes: Mapping[str, Node]) -> Supply:
         """`nodes` as in a snapshot: nodes that did not report anew are the same objects."""
         with self._lock:
             rooms = {key: self._room(key, node) for key, node in nodes.items()}
-            if len(rooms) != len(self._rooms) or any(rooms[key] is not self._rooms.get(key) for key in rooms):
-                self._rooms, self._supply = rooms, supply_of(list(rooms.values()), self._supply)
+            gone = [room for key, room in self._rooms.items() if rooms.get(key) is not room]
+            fresh = [room for key, room in rooms.items() if self._rooms.get(key) is not room]
+            if gone or fresh:
+                self._count(gone, fresh)
+                self._rooms, self._supply = rooms, supply_of(list(rooms.values()), self._held, self._supply)
             return self._supply
+
+    def _count(self, gone: Iterable[NodeRoom], fresh: Iterable[NodeRoom]) -> None:
+        """Only what changed: to count the 4,600 of 1,500 nodes anew takes 8 ms."""
+        self._held.subtract(request for room in gone for request in room.held)
+        self._held.update(request for room in fresh for request in room.held)
+        self._held = +self._held
 
     def _room(self, key: str, node: Node) -> NodeRoom:
         known = self._rooms.get(key)

@@ -9,7 +9,7 @@ import numpy as np
 from models.inventory import Allocation, Gpu, MigInstance, Node
 from recommender.placement.inventory import TopologyLabels, room_of
 from recommender.placement.request import Request
-from recommender.supply import Supplies, mix_of
+from recommender.supply import Supplies
 
 GIB = 2**30
 CARDS = tuple(Gpu(f"g{n}", "NVIDIA A100-SXM4-80GB", 80 * GIB) for n in range(2))
@@ -32,7 +32,7 @@ def test_a_node_offers_what_no_allocation_holds() -> None:
 
 def test_the_mix_is_what_gpu_workloads_hold() -> None:
     """w: one GPU with 2 cores and 3 GiB, rounded up. s: a slice, of which no CPU is known."""
-    mix = mix_of([room_of(NODE)])
+    mix = Supplies(TopologyLabels()).of({"c/a": NODE}).mix
     assert set(mix.requests) == {Request(2000, 3 * GIB, 1, 1000), Request(0, 0, 1, mig_profile="3g.40gb")}
     assert mix.weights.tolist() == [0.5, 0.5]
 
@@ -48,6 +48,16 @@ def test_only_what_changed_is_built_anew() -> None:
     assert second.potential is first.potential
     assert second.cluster.cpu_milli.tolist() == [14_500, 6_500]
     assert len(supplies.of({"c/a": NODE}).rooms) == 1
+
+
+def test_the_mix_follows_what_comes_and_goes() -> None:
+    """However it came about, it is that of the nodes that are there now; with none there is none."""
+    supplies, freed = Supplies(TopologyLabels()), replace(NODE, allocations=NODE.allocations[:2])
+    for nodes in ({"c/a": NODE}, {"c/a": freed, "c/b": NODE}, {"c/a": freed}, {}):
+        mix, fresh = supplies.of(nodes).mix, Supplies(TopologyLabels()).of(nodes).mix
+        assert mix.requests == fresh.requests
+        assert mix.weights.tolist() == fresh.weights.tolist()
+    assert supplies.of({}).mix.requests == ()
 
 
 def test_an_offer_is_a_copy() -> None:
