@@ -113,4 +113,6 @@ def _places(resource: int, rates: Array, taught: Taught, groups: Array) -> Array
 
 
 def _known(lost: Losses, where: Array) -> Losses:
-    return Losses(np.where(where[:, None], lost.slack, np.nan), np.where(where[:, None], lost.overrun, np.nan))
+    """Losses of these rows alone, and of none whose days hold no sensible number: one would spoil the fleet's sums."""
+    kept = (where & np.isfinite(lost.slack).all(axis=1) & np.isfinite(lost.overrun).all(axis=1))[:, None]
+    return Losses(np.where(kept, lost.slack, np.nan), np.where(kept, lost.overrun, np.nan))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from models.columns import Columns, empty_arrays, row_bytes
 from models.histogram import to_log_code
@@ -60,6 +62,25 @@ def test_a_month_at_once_is_a_month_day_by_day() -> None:
         learned(daily, {"slab/0": fleet_of(20, newest)})
     for name, array in daily.records("slab/0").arrays.items():
         assert np.array_equal(array, at_once.arrays[name], equal_nan=array.dtype.kind == "f"), name
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32))
+def test_no_content_of_a_slab_spoils_what_others_learn(seed: int) -> None:
+    """Any bits in the days of one workload: the other nineteen leave what they leave alone, and every sum is finite."""
+    draw = np.random.default_rng(seed)
+    slab = fleet_of(20, FIRST + 6)
+    for name in ("daily_peak", "daily_p95", "daily_quantile"):
+        slab[name][3] = np.frombuffer(draw.bytes(slab[name][3].nbytes), slab[name].dtype).reshape(slab[name][3].shape)
+    learning = fresh()
+    with np.errstate(all="ignore"):
+        learned(learning, {"slab/0": slab})
+        taught = learning.take_changed()[1]
+    assert taught is not None
+    assert all(np.isfinite(taught[f"memory_{part}"]).all() for part in ("slack", "overrun", "overruns"))
+    alone = learned(fresh(), {"slab/0": fleet_of(20, FIRST + 6)}).records("slab/0").arrays
+    others = np.delete(np.arange(20), 3)
+    assert np.array_equal(learning.records("slab/0").arrays["memory_slack"][others], alone["memory_slack"][others])
 
 
 def test_a_clock_that_is_years_off_delays_nobody() -> None:
