@@ -59,17 +59,15 @@ class Edge:
 
     def _body_problem(self, scope: Scope) -> Problem | None:
         """A body is read whole, so it says its length first; the server sees to it that it is not longer."""
-        if scope["method"] in ("GET", "HEAD") or not (length := _header(scope, b"content-length")).isdecimal():
-            if _header(scope, b"transfer-encoding"):
-                fault = {"field": "Transfer-Encoding", "value": "chunked", "mend": "send Content-Length instead"}
-                detail = "The body has no length; send it with Content-Length."
-                return Problem(411, "length-required", "Length required", detail, [fault])
-            return None
-        if int(length) <= self._body_limit_bytes:
+        if _header(scope, b"transfer-encoding"):
+            chunked = {"field": "Transfer-Encoding", "value": "chunked", "mend": "send Content-Length instead"}
+            return Problem(411, "length-required", "Length required", "Send the body with Content-Length.", [chunked])
+        length = _header(scope, b"content-length")
+        if not length.isdecimal() or int(length) <= self._body_limit_bytes:
             return None
         mend = f"send at most {self._body_limit_bytes} bytes, or raise api.body_limit_bytes"
-        fault: dict[str, object] = {"field": "Content-Length", "value": int(length), "mend": mend}
-        return Problem(413, "body-too-large", "Body too large", f"The body has {length} bytes; {mend}.", [fault])
+        large = {"field": "Content-Length", "value": int(length), "mend": mend}
+        return Problem(413, "body-too-large", "Body too large", f"The body has {length} bytes; {mend}.", [large])
 
 
 def _header(scope: Scope, name: bytes) -> str:
