@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from collector.listen_settings import ListenSettings
-
 from collector.dcgm.settings import DcgmSettings
+from collector.listen_settings import ListenSettings
 
 
 @dataclass(frozen=True, slots=True)
