@@ -25,10 +25,17 @@ class Score:
         return cls(float(np.mean(truth == answers)), float(np.mean(f1)))
 
 
-def may_replace(candidate: Score, current: Score, windows: int) -> bool:
-    """Whether a candidate is not worse than what is in use, both scored on the same `windows` windows of held-out groups.
+MIN_NEW = 20
+"""Windows below which two scores say nothing about each other: one standard error is 0.07 at an accuracy of 0.9."""
 
-    It may be worse by less than one standard error of the accuracy: two equal models differ by that much by chance.
+
+def may_replace(candidate: Score, current: Score, windows: int) -> bool:
+    """Whether a candidate is not worse than what is in use, both scored on the same windows, which neither has learned.
+
+    It may be worse by less than one standard error of the accuracy: two equal models differ by that much by chance. Fewer
+    than 20 windows prove nothing: what is in use stays.
     """
-    noise = np.sqrt(max(current.accuracy * (1 - current.accuracy), 0.0) / max(windows, 1))
-    return bool(candidate.accuracy >= current.accuracy - noise and candidate.macro_f1 >= current.macro_f1 - noise)
+    if windows < MIN_NEW:
+        return False
+    noise = float(np.sqrt(current.accuracy * (1 - current.accuracy) / windows))
+    return candidate.accuracy >= current.accuracy - noise and candidate.macro_f1 >= current.macro_f1 - noise

@@ -6,7 +6,7 @@ One model and no ensemble: copies and first minutes lift it to what five models 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from models.fingerprint.augment import augmented
 from models.fingerprint.boosted import Trees, TreeSettings
 from models.fingerprint.features import features
 from models.fingerprint.known import Known
-from models.fingerprint.model import Card, Fingerprinter
+from models.fingerprint.model import MIN_SAMPLES, Card, Fingerprinter
 from models.fingerprint.novelty import Novelty
 from models.fingerprint.score import Score
 from models.fingerprint.window import Floats, Window
@@ -75,39 +75,52 @@ def training_rows(windows: Sequence[Window], chosen: TrainSettings) -> Rows:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """model: of all windows. held_out: per place of a window that was used, what a model without its group answered."""
+
+    model: Fingerprinter
+    held_out: Mapping[int, str]
+
+
 def learn(
     windows: Sequence[Window],
     workloads: Sequence[str],
     groups: Sequence[str],
     card: Card,
     chosen: TrainSettings | None = None,
-) -> Fingerprinter:
+) -> Learned:
     """workloads: whose window it is (name, image or command); groups: what is held out together, such as the GPU model,
-    so that what is measured holds on a GPU never seen. Windows that show nothing are left out. Raises TooFewError."""
+    so that what is measured holds on a GPU never seen. Windows that are short or show nothing are left out. Raises
+    TooFewError."""
     chosen = chosen or TrainSettings()
-    seen = [k for k, window in enumerate(windows) if window.visible]
+    seen = [k for k, window in enumerate(windows) if window.visible and len(window) >= MIN_SAMPLES]
     names, groups_seen = np.array([workloads[k] for k in seen]), np.array([groups[k] for k in seen])
     classes = _classes(names, chosen)
     rows = training_rows([windows[k] for k in seen], chosen)
     held = _held_out(rows, names, groups_seen, classes, chosen)
     trees = fit(rows, names, classes, chosen.trees)
     whole = rows.rows[: len(seen)]
-    return Fingerprinter(
-        trees,
-        Known.of(trees, whole, names),
-        Novelty.of(held.similarity, names, groups_seen),
-        replace(
-            card, classes=classes, windows=len(seen), groups=len(set(groups)),
-            accuracy=held.score.accuracy, macro_f1=held.score.macro_f1,
-        ),
-    )  # fmt: skip
+    card = replace(
+        card,
+        classes=classes,
+        windows=len(seen),
+        groups=len(set(groups_seen)),
+        accuracy=held.score.accuracy,
+        macro_f1=held.score.macro_f1,
+    )
+    novelty = Novelty.of(held.similarity, names, groups_seen)
+    answers = dict(zip(seen, held.answers.tolist(), strict=True))
+    return Learned(Fingerprinter(trees, Known.of(trees, whole, names), novelty, card), answers)
 
 
 def fit(rows: Rows, names: NDArray[np.str_], classes: Sequence[str], chosen: TreeSettings) -> Trees:
-    """Trees over the rows whose window (names [windows]) is of a class."""
+    """Trees over the rows whose window (names [windows]) is of a class. Raises TooFewError when none is."""
     place = {name: k for k, name in enumerate(classes)}
     labels = np.array([place.get(name, -1) for name in names])[rows.owner]
     kept = labels >= 0
+    if not kept.any():
+        raise TooFewError("without one group no workload is left that could be told apart: measure them in more groups")
     return Trees.train(rows.rows[kept], labels[kept], len(classes), chosen)
 
 
@@ -125,9 +138,11 @@ def _classes(names: NDArray[np.str_], chosen: TrainSettings) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _HeldOut:
+    """answers [windows], and similarity [windows] to what is known, both without the window's own group."""
+
     score: Score
+    answers: NDArray[np.str_]
     similarity: Floats
-    """[windows]: to what was known without the window's own group."""
 
 
 def _held_out(
@@ -142,7 +157,7 @@ def _held_out(
     if len(distinct) < 2:
         raise TooFewError(f"all windows are of group {distinct[:1]}; it needs 2 groups to measure what was learned")
     fold = np.searchsorted(distinct, groups) % min(chosen.held_out_folds, len(distinct))
-    answers, similarity = np.empty(len(names), dtype=object), np.full(len(names), np.nan)
+    answers, similarity = np.array(classes)[np.zeros(len(names), np.intp)], np.full(len(names), np.nan)
     for k in np.unique(fold):
         out, rest = np.flatnonzero(fold == k), np.flatnonzero(fold != k)
         trees = fit(rows.of(rest), names[rest], classes, chosen.trees)
@@ -150,4 +165,4 @@ def _held_out(
         answers[out] = np.array(classes)[np.argmax(trees.margins(whole[out]), axis=1)]
         similarity[out] = Known.of(trees, whole[rest], names[rest]).similarity(trees, whole[out])
     judged = np.isin(names, classes)
-    return _HeldOut(Score.of(names[judged], answers[judged]), similarity)
+    return _HeldOut(Score.of(names[judged], answers[judged]), answers, similarity)

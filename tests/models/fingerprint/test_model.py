@@ -21,7 +21,7 @@ CARD = Card("test", "1", 0, "made up", "Apache-2.0", "for tests", VERSION)
 
 @pytest.fixture(scope="module")
 def model() -> Fingerprinter:
-    return learn(*fleet(), CARD, QUICK)
+    return learn(*fleet(), CARD, QUICK).model
 
 
 def test_workloads_are_told_apart_on_gpus_that_were_held_out(model: Fingerprinter) -> None:
@@ -129,7 +129,8 @@ def test_idle_windows_teach_nothing() -> None:
     """Labelled as a workload, a GPU on which nothing ran would make idleness its sign."""
     windows, names, groups = fleet(("steady", "waves"))
     taught = learn([*windows, nothing()], [*names, "steady"], [*groups, "gpu-0"], CARD, QUICK)
-    assert taught.card.windows == len(windows)
+    assert sorted(taught.held_out) == list(range(len(windows)))
+    assert taught.model.card.windows == len(windows)
 
 
 def test_rows_of_some_windows_are_their_own() -> None:
