@@ -10,7 +10,7 @@ from collector.host.owners import Owner
 from collector.listen.entities import Entity, OwnerOfPod
 from collector.listen.series import SeriesIndex
 from collector.prometheus.answer import Series
-from collector.prometheus.facts import pod_owners
+from collector.prometheus.facts import FactReader
 
 
 class Naming:
@@ -18,6 +18,7 @@ class Naming:
 
     def __init__(self, cluster: str, index: SeriesIndex) -> None:
         self._cluster, self._index = cluster, index
+        self._facts = FactReader()
         self._version = -1
         self._owner_of: OwnerOfPod = dict[tuple[str, str, str], Owner]().get
         self._names: dict[int, tuple[Entity, tuple[str, ...]]] = {}
@@ -42,4 +43,4 @@ class Naming:
         for _, entity in self._index.entities.of_class("owner"):
             labels = {**entity.labels, "cluster": entity.cluster}
             answers[labels["__name__"]].append(Series(msgspec.Raw(msgspec.json.encode(labels))))
-        return pod_owners(answers)
+        return self._facts.owners(answers)
