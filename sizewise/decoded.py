@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from models.bottleneck import EVIDENCE, Bottleneck
 from models.columns import Columns, Field
 from models.events import WorkloadEvent
 from models.inventory import Node
@@ -70,7 +71,7 @@ def _table_rows(columns: Columns) -> Iterator[Plain]:
 
 
 def _cells(field: Field, value: Any) -> Plain:
-    """One column, or one per resource or signal."""
+    """One column, or one per resource, signal, class or kind of evidence."""
     if field.shape == ():
         return {field.name: _number(value)}
     if len(field.shape) > 1:  # resource by resource, what carried a decision
@@ -78,8 +79,15 @@ def _cells(field: Field, value: Any) -> Plain:
             f"{field.name}.{label}": [_number(one) for one in part]
             for label, part in zip(RESOURCES, value, strict=True)
         }
-    labels = RESOURCES if field.shape == (len(RESOURCES),) else [signal.name for signal in CPU_SIGNALS]
-    return {f"{field.name}.{label}": _number(part) for label, part in zip(labels, value, strict=True)}
+    return {f"{field.name}.{label}": _number(part) for label, part in zip(_labels(field), value, strict=True)}
+
+
+def _labels(field: Field) -> Sequence[str]:
+    if field.name == "gpu_class_seconds":
+        return [one.name.lower().replace("_", "-") for one in Bottleneck]
+    if field.name == "gpu_evidence":
+        return [one.name for one in EVIDENCE]
+    return RESOURCES if field.shape == (len(RESOURCES),) else [signal.name for signal in CPU_SIGNALS]
 
 
 def _json(kind: type[Any]) -> Callable[[Record], Iterator[Plain]]:
