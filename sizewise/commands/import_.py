@@ -56,7 +56,12 @@ class Header(click.ParamType[tuple[str, str]]):
 
 @click.group("import")
 def command() -> None:
-    """Bring history from other systems, for recommendations on the first day."""
+    """Bring history from other systems, for recommendations on the first day.
+
+    \b
+    Examples:
+      sizewise import prometheus --url http://prometheus:9090
+    """
 
 
 @command.command("prometheus")
@@ -107,7 +112,7 @@ def prometheus(
     \b
     Examples:
       sizewise import prometheus --url http://prometheus:9090
-      sizewise import prometheus --url https://thanos.example --since 30d --token-file token --ca-file ca.pem
+      sizewise import prometheus --url https://thanos.example --since 30d --token-file token
       sizewise import prometheus --url http://mimir:8080/prometheus --header X-Scope-OrgID=team-a
       sizewise import prometheus --url http://prometheus:9090 --match 'namespace="shop"' --follow
     """
