@@ -42,8 +42,8 @@ def open_set(rows: Rows, families: Names, chips: Names) -> OpenSet:
         parts = pool.map(
             _scores, *zip(*((rows, families, chips, left_out[k::_PROCESSES]) for k in range(_PROCESSES)), strict=True)
         )
-        scores = {family: similarity for part in parts for family, similarity in part.items()}
-    judged = {family: _judge(scores[family], family, families, chips) for family in left_out}
+        scores = {family: alike for part in parts for family, alike in part.items()}
+    judged = {family: judge(scores[family], family, families, chips) for family in left_out}
     means = [float(np.mean([np.mean(one[k]) for one in judged.values() if len(one[k])])) for k in range(5)]
     return OpenSet(*means, {str(family): float(np.mean(one[0])) for family, one in judged.items()})
 
@@ -60,33 +60,31 @@ def _by_chip(rows: Rows, families: Names, chips: Names, family: str) -> list[Flo
         known = np.flatnonzero((chips != chip) & (families != family))
         names = families[known]
         trees = fit(rows.of(known, whole_only=True), names, list(np.unique(names)), _TREES)
-        out.append(Known.of(trees, whole[known], names).similarity(trees, whole[chips == chip]))
+        out.append(Known.of(trees, whole[known], names).near(trees, whole[chips == chip]).similarity)
     return out
 
 
-def _judge(scored: Floats, family: str, families: Names, chips: Names) -> tuple[list[bool], ...]:
+def judge(scored: Floats, family: str, families: Names, chips: Names) -> tuple[list[bool], ...]:
     """For runs of the family, for known runs, for threes of both, and for the single runs in the family's threes: whether
     each is called unknown."""
     order = np.concatenate([np.flatnonzero(chips == chip) for chip in np.unique(chips)])
-    similarity = np.empty(len(scored))
-    similarity[order] = scored
+    alike = np.empty(len(scored))
+    alike[order] = scored
     found: tuple[list[bool], ...] = ([], [], [], [], [])
     for chip in np.unique(chips):
         here, known = chips == chip, families != family
-        line = np.quantile(similarity[~here & known], FALSE_UNKNOWN)
-        line_three = np.quantile(_threes(similarity, families, chips, ~here & known), FALSE_UNKNOWN)
-        grouped = similarity[here & ~known]
+        line = np.quantile(alike[~here & known], FALSE_UNKNOWN)
+        line_three = np.quantile(_threes(alike, families, chips, ~here & known), FALSE_UNKNOWN)
+        grouped = alike[here & ~known]
         found[0].extend(grouped < line)
-        found[1].extend(similarity[here & known] < line)
-        found[2].extend(_threes(similarity, families, chips, here & ~known) < line_three)
-        found[3].extend(_threes(similarity, families, chips, here & known) < line_three)
+        found[1].extend(alike[here & known] < line)
+        found[2].extend(_threes(alike, families, chips, here & ~known) < line_three)
+        found[3].extend(_threes(alike, families, chips, here & known) < line_three)
         found[4].extend(grouped[: len(grouped) // 3 * 3] < line)
     return found
 
 
-def _threes(similarity: Floats, families: Names, chips: Names, among: NDArray[np.bool_]) -> Floats:
+def _threes(alike: Floats, families: Names, chips: Names, among: NDArray[np.bool_]) -> Floats:
     """Means of three runs of one family on one chip."""
     pairs = sorted({*zip(families[among], chips[among], strict=True)})
-    return np.concatenate(
-        [triples(similarity[among & (families == f) & (chips == c)]) for f, c in pairs] or [np.empty(0)]
-    )
+    return np.concatenate([triples(alike[among & (families == f) & (chips == c)]) for f, c in pairs] or [np.empty(0)])

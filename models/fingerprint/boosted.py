@@ -55,7 +55,7 @@ class Trees:
             "nthread": chosen.threads,
             "seed": chosen.seed,
         }
-        return cls(xgboost.train(parameters, xgboost.DMatrix(rows, labels), chosen.rounds))
+        return cls(xgboost.train(parameters, xgboost.DMatrix(rows, labels, nthread=chosen.threads), chosen.rounds))
 
     def margins(self, rows: Floats) -> NDArray[np.float32]:
         """[n, classes]. Raises ValueError when the number of features is not that of training."""
@@ -67,7 +67,7 @@ class Trees:
 
     def leaves(self, rows: Floats) -> NDArray[np.uint8]:
         """[n, trees]: the leaf of each tree, as the index of its node; 255 stands for any above (depth 7 and more)."""
-        found = self._booster.predict(xgboost.DMatrix(rows), pred_leaf=True, strict_shape=True)
+        found = self._booster.predict(xgboost.DMatrix(rows, nthread=1), pred_leaf=True, strict_shape=True)
         return np.asarray(np.minimum(found.reshape(len(rows), -1), 255), dtype=np.uint8)
 
     def dump(self) -> bytes:

@@ -18,7 +18,10 @@ from models.fingerprint.window import Floats
 DIMENSIONS = 16
 CANDIDATES = 64
 NEAREST = 5
-"""Neighbours whose similarity is averaged: 1, 5 and 15 find 0.39, 0.41 and 0.37 of unknown families."""
+"""Neighbours that vote, and whose similarity is averaged. On GPUs left out 5 and 15 name 0.919 and 0.915 of runs, the class
+with the largest margin 0.905; 1, 5 and 15 find 0.39, 0.41 and 0.37 of unknown families."""
+_SHARPNESS = 4
+"""Power of similarity that is a vote's weight: a neighbour half as similar counts a sixteenth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +44,41 @@ class Known:
         """[n, d] from margins [n, classes]."""
         return _turned(margins, self.axes)
 
-    def nearest(self, trees: Trees, rows: Floats) -> tuple[NDArray[np.intp], Floats, Floats]:
-        """Places in `names`, leaf similarities and distances, [n, k], most similar first; k is at most 64."""
-        places, distances = self.index.nearest(self.embed(trees.margins(rows)), min(CANDIDATES, len(self.names)))
-        found = trees.leaves(rows)
-        shared = np.array([(self.leaves[at] == leaf).mean(axis=1) for at, leaf in zip(places, found, strict=True)])
-        order = np.argsort(-shared, axis=1, kind="stable")
-        return (
-            np.take_along_axis(places, order, 1),
-            np.take_along_axis(shared, order, 1),
-            np.take_along_axis(distances, order, 1),
-        )
+    def near(self, trees: Trees, rows: Floats) -> Near:
+        """The nearest of what is known to each row of features, the most similar first."""
+        embedded = self.embed(trees.margins(rows))
+        places, distances = self.index.nearest(embedded, min(CANDIDATES, len(self.names)))
+        leaves = trees.leaves(rows)
+        shared = np.array([(self.leaves[at] == leaf).mean(axis=1) for at, leaf in zip(places, leaves, strict=True)])
+        shared = shared.reshape(places.shape)
+        order = np.argsort(-shared, axis=1, kind="stable")[:, :NEAREST]
+        taken = (np.take_along_axis(values, order, 1) for values in (places, shared, distances))
+        nearest, alike, apart = taken
+        return Near(self.names[nearest], alike, apart, embedded)
 
-    def similarity(self, trees: Trees, rows: Floats) -> Floats:
-        """[n]: mean leaf similarity to the nearest five."""
-        return np.asarray(self.nearest(trees, rows)[1][:, :NEAREST].mean(axis=1))
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """names, shared (leaf similarity, 0 to 1) and distances (of embeddings), [n, 5 or fewer]; embedded [n, d]."""
+
+    names: NDArray[np.str_]
+    shared: Floats
+    distances: Floats
+    embedded: NDArray[np.float32]
+
+    @property
+    def similarity(self) -> Floats:
+        """[n]: the mean over the nearest: what `unknown` is judged by."""
+        return np.asarray(self.shared.mean(axis=1))
+
+    def vote(self) -> tuple[NDArray[np.str_], Floats]:
+        """The name that most of the nearest agree on, weighted by similarity, and its share of their votes, [n]. Not the
+        largest margin: neighbours can be of workloads that are no class."""
+        weight = self.shared**_SHARPNESS + 1e-12
+        votes = np.sum((self.names[:, :, None] == self.names[:, None, :]) * weight[:, :, None], axis=1)
+        best = np.argmax(votes, axis=1)[:, None]
+        share = np.take_along_axis(votes, best, 1)[:, 0] / weight.sum(axis=1)
+        return np.take_along_axis(self.names, best, 1)[:, 0], np.asarray(share)
 
 
 def _turned(margins: NDArray[np.float32], axes: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from models.fingerprint.boosted import Trees
 from models.fingerprint.features import features
-from models.fingerprint.known import NEAREST, Known
-from models.fingerprint.match import Places
+from models.fingerprint.known import Known, Near
 from models.fingerprint.novelty import Novelty
 from models.fingerprint.window import Floats, Window
+
+Embedded = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,8 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """workload: the most probable class, empty unless known. confidence: its probability. similarity: mean over the nearest
-    five, what `unknown` is judged by; NaN where nothing was compared."""
+    """workload: what most of the nearest five are, empty unless known. confidence: its share of their votes. similarity: mean
+    over them, what `unknown` is judged by; NaN where nothing was compared."""
 
     verdict: Verdict
     workload: str = ""
@@ -94,30 +95,28 @@ class Fingerprinter:
         return [next(compared) if answer is None else answer for answer in answers]
 
     def classify(self, windows: Sequence[Window]) -> list[str]:
-        """The most probable class of each window, whether or not anything is near: to score models by."""
-        best = np.argmax(self.trees.margins(features(windows)), axis=1)
-        return [self.card.classes[k] for k in best.tolist()]
+        """The workload that each window is nearest to, however far it is: to score models by."""
+        return [str(name) for name in self.known.near(self.trees, features(windows)).vote()[0]]
 
     def _compare(self, rows: Floats) -> list[Fingerprint]:
-        margins = self.trees.margins(rows)
-        chance = probabilities(margins)
-        places, shared, apart = self.known.nearest(self.trees, rows)
-        embedded = self.known.embed(margins)
+        near = self.known.near(self.trees, rows)
+        names, share = near.vote()
         return [
-            self._answer(chance[k], embedded[k], places[k, :NEAREST], shared[k, :NEAREST], apart[k, :NEAREST])
+            self._answer(_neighbours(near, k), str(names[k]), float(share[k]), near.embedded[k])
             for k in range(len(rows))
         ]
 
-    def _answer(self, chance: Floats, embedded: Floats, places: Places, shared: Floats, apart: Floats) -> Fingerprint:
-        near = tuple(
-            Neighbour(str(self.known.names[at]), float(alike), float(distance))
-            for at, alike, distance in zip(places, shared, apart, strict=True)
-        )
-        similarity, best = float(shared.mean()), int(np.argmax(chance))
+    def _answer(self, near: tuple[Neighbour, ...], name: str, share: float, embedded: Embedded) -> Fingerprint:
+        alike = float(np.mean([kin.similarity for kin in near]))
         embedding = tuple(float(x) for x in embedded)
-        if self.novelty.unknown(np.array([similarity])):
-            return Fingerprint(Verdict.UNKNOWN, similarity=similarity, nearest=near, embedding=embedding)
-        return Fingerprint(Verdict.KNOWN, self.card.classes[best], float(chance[best]), similarity, near, embedding)
+        if self.novelty.unknown(np.array([alike])):
+            return Fingerprint(Verdict.UNKNOWN, similarity=alike, nearest=near, embedding=embedding)
+        return Fingerprint(Verdict.KNOWN, name, share, alike, near, embedding)
+
+
+def _neighbours(near: Near, row: int) -> tuple[Neighbour, ...]:
+    found = zip(near.names[row].tolist(), near.shared[row].tolist(), near.distances[row].tolist(), strict=True)
+    return tuple(Neighbour(*one) for one in found)
 
 
 def _without_model(window: Window) -> Fingerprint | None:
@@ -126,9 +125,3 @@ def _without_model(window: Window) -> Fingerprint | None:
     if visible is None or len(window) < MIN_SAMPLES:
         return Fingerprint(Verdict.INSUFFICIENT)
     return None if visible else Fingerprint(Verdict.NOTHING_VISIBLE)
-
-
-def probabilities(margins: NDArray[np.float32]) -> Floats:
-    """Softmax over classes, [n, classes]."""
-    raised = np.exp((margins - margins.max(axis=1, keepdims=True)).astype(np.float64))
-    return np.asarray(raised / raised.sum(axis=1, keepdims=True))

@@ -10,6 +10,7 @@ import pytest
 from models.fingerprint.artifact import Artifact, dump, load
 from models.fingerprint.boosted import ArtifactError, TreeSettings
 from models.fingerprint.features import VERSION, features
+from models.fingerprint.known import Near
 from models.fingerprint.model import Card, Fingerprinter, Verdict
 from models.fingerprint.train import TooFewError, TrainSettings, learn, training_rows
 from models.fingerprint.window import Window
@@ -40,6 +41,17 @@ def test_a_known_workload_is_named_with_its_nearest_kin(model: Fingerprinter) ->
     alike = [kin.similarity for kin in answer.nearest]
     assert alike == sorted(alike, reverse=True)
     assert answer.similarity == pytest.approx(np.mean(alike))
+
+
+def test_the_nearest_vote_with_the_fourth_power_of_similarity() -> None:
+    """One at 0.8 against two at 0.6 of another name: 0.41 against 2 * 0.13; its share is 0.41 / 0.67. Where nobody shares a
+    leaf the first is named, with an equal share."""
+    shared = np.array([[0.8, 0.6, 0.6], [0.0, 0.0, 0.0]])
+    near = Near(np.array([["a", "b", "b"], ["c", "d", "e"]]), shared, shared, np.zeros((2, 1), np.float32))
+    names, share = near.vote()
+    assert names.tolist() == ["a", "c"]
+    assert share.tolist() == pytest.approx([0.8**4 / (0.8**4 + 2 * 0.6**4), 1 / 3])
+    assert near.similarity.tolist() == pytest.approx([2 / 3, 0])
 
 
 def test_the_first_minutes_alone_name_it(model: Fingerprinter) -> None:
