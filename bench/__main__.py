@@ -14,6 +14,7 @@ BENCHES: dict[str, str] = {
     "collector": "CPU and memory of the collector at 1 Hz on 200 containers, against prometheus-node-exporter",
     "import": "14 days of 1,000 workloads from a real Prometheus to a full report, against KRR's queries",
     "ingest": "the profiler: samples per second on one core and through Kafka, memory per workload, against VPA",
+    "fingerprint": "which workload is this, on GPUs never seen: accuracy, unknown ones, cold start, matching speed",
     "mig": "MIG size from whole-GPU telemetry: slice speed and the smallest slice within a slowdown, on MISO",
     "pack": "inference services on MIG: GPUs used for rate and latency targets, against ParvaGPU",
     "place": "placement on the openb cluster: GPU allocation, against Random, BestFit and FGD",

@@ -52,8 +52,9 @@ def read_runs(folder: Path) -> list[Run]:
     samples = pd.read_csv(folder / "monitor_all.csv.gz")
     keys = ["system", "chip", "model", "precision", "run"]
     runs = []
-    for (system, chip, family, precision, _), rows in samples.groupby(keys, sort=False):
+    for group, rows in samples.groupby(keys, sort=False):
         if len(rows) >= MIN_SAMPLES:
+            system, chip, family, precision = (str(key) for key in group[:4])
             rows = rows.sort_values("sample")
             runs.append(Run(_window(system, chip, rows), system, chip, family, precision))
     return runs

@@ -44,8 +44,12 @@ def open_set(rows: Rows, families: Names, chips: Names) -> OpenSet:
         )
         scores = {family: alike for part in parts for family, alike in part.items()}
     judged = {family: judge(scores[family], family, families, chips) for family in left_out}
-    means = [float(np.mean([np.mean(one[k]) for one in judged.values() if len(one[k])])) for k in range(5)]
-    return OpenSet(*means, {str(family): float(np.mean(one[0])) for family, one in judged.items()})
+
+    def mean(of: int) -> float:
+        return float(np.mean([np.mean(one[of]) for one in judged.values() if len(one[of])]))
+
+    recalls = {str(family): float(np.mean(one[0])) for family, one in judged.items()}
+    return OpenSet(mean(0), mean(1), mean(2), mean(3), mean(4), recalls)
 
 
 def _scores(rows: Rows, families: Names, chips: Names, left_out: Sequence[str]) -> dict[str, Floats]:

@@ -35,12 +35,14 @@ def summaries(windows: Sequence[Window]) -> Floats:
 
 def untuned(known: Floats, labels: Labels, asked: Floats) -> Labels:
     """Answers [n] of 200 trees of depth 5."""
-    return np.argmax(Trees.train(known, labels, int(labels.max()) + 1, UNTUNED).margins(asked), axis=1)
+    margins = Trees.train(known, labels, int(labels.max()) + 1, UNTUNED).margins(asked)
+    return np.asarray(np.argmax(margins, axis=1), dtype=np.intp)
 
 
 def boosted(known: Floats, labels: Labels, asked: Floats) -> Labels:
     """Our trees on our features, without copies and first minutes."""
-    return np.argmax(Trees.train(known, labels, int(labels.max()) + 1, TreeSettings()).margins(asked), axis=1)
+    margins = Trees.train(known, labels, int(labels.max()) + 1, TreeSettings()).margins(asked)
+    return np.asarray(np.argmax(margins, axis=1), dtype=np.intp)
 
 
 def extra_trees(known: Floats, labels: Labels, asked: Floats) -> Labels:

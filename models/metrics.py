@@ -68,9 +68,14 @@ METRICS: tuple[MetricSpec, ...] = (
     ),
     MetricSpec("sizewise_outbox_sent_messages_total", "counter", "Messages the log has confirmed", ("stream",)),
     MetricSpec("sizewise_listen_requests_total", "counter", "Pushes answered", ("route", "status")),
-    MetricSpec("sizewise_listen_samples_total", "counter", "Samples pushed, by what became of them", ("protocol", "fate")),
     MetricSpec(
-        "sizewise_listen_dropped_samples_total", "counter", "Samples taken that came twice or too late for a row", ("fate",)
+        "sizewise_listen_samples_total", "counter", "Samples pushed, by what became of them", ("protocol", "fate")
+    ),
+    MetricSpec(
+        "sizewise_listen_dropped_samples_total",
+        "counter",
+        "Samples taken that came twice or too late for a row",
+        ("fate",),
     ),
     MetricSpec("sizewise_listen_clamped_values_total", "counter", "Pushed values over their signal's range"),
     MetricSpec("sizewise_listen_series", "gauge", "Pushed series known now"),
