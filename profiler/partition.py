@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.metrics import Meter
+from models.profile import CPU_FIELDS, GPU_FIELDS
 from profiler import gpu_absorb, gpu_windows, summary
 from profiler.absorb import absorb
 from profiler.decay import DAY_MS
@@ -105,15 +106,23 @@ class Partition:
         return [*messages, cover_message(cover, self._number, time_ms)]
 
     def _forget(self) -> None:
-        """Free rows that the next message of their workload would clear anyway, a bounded number at a time."""
+        """Clear what the next message of its kind would clear anyway, a bounded number of rows at a time, and free rows
+        of which nothing is left. CPU and GPU fields go by their own clocks, as in `absorb` and `gpu_absorb`."""
         used = slice(0, len(self.profiles.names))
-        last_seen = np.maximum(self.profiles["last_seen_ms"][used], self.profiles["gpu_last_seen_ms"][used])
-        if not len(last_seen):
-            return
-        oldest = int(last_seen.max()) - (self._settings.forget_after_days + _DELAY_DAYS) * DAY_MS
-        gone = np.flatnonzero((last_seen < oldest) & (last_seen > 0))
-        if len(gone):
-            self.profiles.forget(gone[: self._settings.max_forget_per_commit])
+        clocks = self.profiles["last_seen_ms"][used], self.profiles["gpu_last_seen_ms"][used]
+        newest = max((int(clock.max(initial=0)) for clock in clocks), default=0)
+        oldest = newest - (self._settings.forget_after_days + _DELAY_DAYS) * DAY_MS
+        gone = [
+            np.flatnonzero((clock < oldest) & (clock > 0))[: self._settings.max_forget_per_commit] for clock in clocks
+        ]
+        for slots, fields in zip(gone, (CPU_FIELDS, GPU_FIELDS), strict=True):
+            if len(slots):
+                self.profiles.clear(slots, fields)
+                self.profiles.touch(slots)
+        cleared = np.union1d(*gone)
+        nothing_left = (self.profiles["last_seen_ms"][cleared] == 0) & (self.profiles["gpu_last_seen_ms"][cleared] == 0)
+        if nothing_left.any():
+            self.profiles.forget(cleared[nothing_left])
         self._sequences.forget_before(oldest)
 
 
