@@ -122,8 +122,10 @@ def _prepare(connection: sqlite3.Connection, path: Path, synchronous: Synchronou
 
 
 def _refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
+    connection.execute("BEGIN")  # one view of all three: another process may be making the log right now
     version, application = _pragma(connection, "user_version"), _pragma(connection, "application_id")
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    connection.execute("COMMIT")
     if application not in (0, APPLICATION_ID) or (application == 0 and tables):
         raise LogError(f"log {path}: this SQLite file is not a log of sizewise; name another with log.location")
     if version > VERSION:
