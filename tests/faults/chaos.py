@@ -49,9 +49,9 @@ class Chaos:
         """By role."""
 
     def run(self, kills: int, progress: Callable[[], int]) -> None:
-        """Kill until it was done so many times; a role that dies of anything but SIGKILL is a failure. Whenever a
-        quarter of the kills saw no progress, lives become twice as long: a busy machine needs longer for everything.
-        At the end everybody is started once more."""
+        """Kill until it was done so many times, and until a fuse has killed everybody at least once: on a busy machine
+        the clock ends most lives first. A role that dies of anything but SIGKILL is a failure. Whenever a quarter of
+        the kills saw no progress, lives become twice as long. At the end everybody is started once more."""
         for role in self._roles:
             self._bear(role)
         before = progress()
@@ -64,6 +64,10 @@ class Chaos:
             if now == before:
                 self._mean_life_s *= 2
             before = now
+        while any(role.exit_code != 0 and not role.blown() for role in self._roles):  # 0: it played all it had
+            time.sleep(0.05)
+            for role in self._roles:
+                self._look(role)
         for role in self._roles:
             role.kill()
             role.start()
