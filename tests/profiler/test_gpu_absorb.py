@@ -157,6 +157,27 @@ def test_a_gpu_workload_is_forgotten_by_its_own_clock() -> None:
     assert taken.profiles.names == [None, workload("b")]
 
 
+def test_old_cpu_fields_go_though_the_gpu_lives_on() -> None:
+    """CPU rows on day 0, GPU rows on day 33, forgotten after 2 days: the row has its GPU fields alone, whether or not a
+    checkpoint in between had freed it."""
+    chosen = ProfilerSettings(forget_after_days=2)
+    sent = [
+        message([Row("a", HOUR, 1.0)], "n1", 1),
+        message([Row("b", 33 * DAY, 1.0)], "n1", 2),
+        gpu_message([GpuRow("a", 33 * DAY, GEMM)], "n1", 3),
+    ]
+    never_saved = profile(sent, chosen)
+    saved = profile(sent[:2], chosen)
+    restored = partition(chosen, saved.checkpoint(2, NOW))
+    restored.take(record(sent[2], 2), NOW)
+    for taken in (never_saved, restored):
+        taken.checkpoint(3, NOW)
+    found = of(never_saved.profiles, "a")
+    assert found["last_seen_ms"] == 0
+    assert found["gpu_last_seen_ms"] > 0
+    assert state(restored) == state(never_saved)
+
+
 def test_a_partition_without_gpus_pays_nothing_for_them() -> None:
     """GPU fields read as zeros and have no memory of their own."""
     profiles = profile([message([Row("a", MINUTE, 1.0)], "n1", 1)]).profiles
