@@ -27,16 +27,26 @@ from sizewise.state import state_defaults
 NOTE = "<!-- Made by `python -m sizewise.docs` from the code; edit there. -->\n"
 
 
-def cli_page() -> str:
-    """Every command with its help as the terminal shows it."""
-    parts = [NOTE, "# Command line\n", _block(_help(cli, "sizewise"))]
+def commands() -> Iterator[tuple[str, click.Command]]:
+    """Every command and subcommand with the words that call it."""
     for name in COMMANDS:
         command = cli.get_command(click.Context(cli), name)
         assert command is not None
-        parts += [f"## sizewise {name}\n", _block(_help(command, f"sizewise {name}"))]
+        yield name, command
         if isinstance(command, click.Group):
-            for sub in command.commands.values():
-                parts += [f"### sizewise {name} {sub.name}\n", _block(_help(sub, f"sizewise {name} {sub.name}"))]
+            context = click.Context(command)
+            for sub in command.list_commands(context):
+                found = command.get_command(context, sub)
+                assert found is not None
+                yield f"{name} {sub}", found
+
+
+def cli_page() -> str:
+    """Every command with its help as the terminal shows it."""
+    parts = [NOTE, "# Command line\n", _block(_help(cli, "sizewise"))]
+    for words, command in commands():
+        level = "##" + "#" * words.count(" ")
+        parts += [f"{level} sizewise {words}\n", _block(_help(command, f"sizewise {words}"))]
     return "\n".join(parts)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from sizewise.exits import NO_DATA, Exit
 from sizewise.metrics import PrometheusMeter
 from sizewise.process_settings import ProcessSettings
 from sizewise.settings import Settings
@@ -71,6 +72,15 @@ def opened(settings: LogSettings) -> Iterator[EventLog]:
         yield log
     finally:
         log.close()
+
+
+@contextmanager
+def opened_to_look(settings: LogSettings) -> Iterator[EventLog]:
+    """The log for the length of a block that only reads. Looking for a file that is not there does not make it."""
+    if settings.location.startswith(SQLITE) and not settings.path.exists():
+        raise Exit(f"there is no log at {settings.path}; `sizewise up` makes one, --log names another", NO_DATA)
+    with opened(settings) as log:
+        yield log
 
 
 class LazyLog:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -16,8 +15,7 @@ from models.signals import CPU_SIGNALS, GPU_SIGNALS
 from recommender.api.app import create_app
 from recommender.api.settings import ApiSettings
 from recommender.view import View
-from sizewise.__main__ import COMMANDS, cli
-from sizewise.docs import PAGES, out_of_date
+from sizewise.docs import PAGES, commands, out_of_date
 from sizewise.exits import MEANINGS
 from sizewise.settings import SECTIONS, keys_of, section_class
 
@@ -27,16 +25,6 @@ PAGES_OF_PEOPLE = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 def text(name: str) -> str:
     return (ROOT / "docs" / name).read_text()
-
-
-def commands() -> Iterator[tuple[str, click.Command]]:
-    """Every command and subcommand with the words that call it."""
-    for name in COMMANDS:
-        command = cli.get_command(click.Context(cli), name)
-        assert command is not None
-        yield name, command
-        if isinstance(command, click.Group):
-            yield from ((f"{name} {sub.name}", sub) for sub in command.commands.values())
 
 
 def test_pages_made_from_the_code_are_up_to_date() -> None:

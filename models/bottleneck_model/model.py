@@ -133,7 +133,11 @@ def load(body: bytes, card: bytes) -> BottleneckModel:
 
 def raw_odds(booster: xgboost.Booster, features: Features) -> Floats:
     """Log-odds of each class as the booster sees it, [n, classes]."""
-    raw = booster.predict(xgboost.DMatrix(features, missing=np.nan)).reshape(len(features), -1).astype(np.float64)
+    raw = (
+        booster.predict(xgboost.DMatrix(features, missing=np.nan, nthread=1))
+        .reshape(len(features), -1)
+        .astype(np.float64)
+    )
     p = np.clip(raw, 1e-6, 1 - 1e-6)
     return np.log(p / (1 - p))
 

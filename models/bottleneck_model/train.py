@@ -121,7 +121,7 @@ def _fit(features: Features, target: NDArray[np.intp], classes: int, chosen: Tra
         "nthread": 1,  # so that sums have one order, and a model the same bytes
         "tree_method": "hist",
     }
-    return xgboost.train(parameters, xgboost.DMatrix(features, target, missing=np.nan), chosen.rounds)
+    return xgboost.train(parameters, xgboost.DMatrix(features, target, missing=np.nan, nthread=1), chosen.rounds)
 
 
 def _bounds(values: Features) -> tuple[float | None, ...]:

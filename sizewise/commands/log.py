@@ -13,7 +13,7 @@ import click
 from sizewise.exits import NO_DATA, Exit
 from sizewise.options import format_option, log_option, with_settings
 from sizewise.output import render
-from sizewise.process import opened
+from sizewise.process import opened_to_look
 from sizewise.settings import Settings
 from stream.contract import EventLog, Record
 from stream.streams import PROFILES, TELEMETRY, stream_specs
@@ -50,7 +50,7 @@ def streams(settings: Settings, partitions: bool, output: str) -> None:
       sizewise log streams --log kafka:broker:9092 --partitions -o json
     """
     groups = {TELEMETRY: settings["profiler"].group, PROFILES: settings["recommender"].group}
-    with opened(settings["log"]) as log:
+    with opened_to_look(settings["log"]) as log:
         parts = {name: list(_partitions(log, name, groups.get(name))) for name in STREAMS}
     _print([row for rows in parts.values() for row in (rows if partitions else [_sum(rows)])], output)
 
@@ -72,7 +72,7 @@ def show(settings: Settings, stream: str, partition: int | None, last: int, limi
       sizewise log show dead-letters -o yaml
       sizewise log show telemetry -p 0 --last 1 -o json
     """
-    with opened(settings["log"]) as log:
+    with opened_to_look(settings["log"]) as log:
         start = {
             number: max(first, end - last)
             for number, (first, end) in log.offsets(stream).items()
@@ -101,7 +101,7 @@ def export(settings: Settings, stream: str, file: Path) -> None:
     """
     from sizewise.export import export_rows
 
-    with opened(settings["log"]) as log:
+    with opened_to_look(settings["log"]) as log:
         count = export_rows(_rows(log, stream, None), stream, file)
     click.echo(f"{count} rows of {stream} in {file}", err=True)
 

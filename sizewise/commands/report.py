@@ -17,7 +17,7 @@ from sizewise.exits import NO_DATA, USAGE, Exit
 from sizewise.options import format_option, log_option, with_settings
 from sizewise.output import render
 from sizewise.picture import draw
-from sizewise.process import opened
+from sizewise.process import opened, opened_to_look
 from sizewise.settings import Settings
 
 _WAIT_S = 60.0
@@ -72,7 +72,7 @@ def command(
       sizewise report --gpu                      what limits each workload that has GPUs
     """
     query = {key: value for key, value in filters.items() if value is not None}
-    with _answers(settings, url) as answers:
+    with _answers(settings, url, waits=wait > 0) as answers:
         page = _wait_for_data(answers, query, wait)
         if filters["gpu"]:
             page = _with_slices(answers, page)
@@ -104,11 +104,12 @@ def _draw(answers: Answers, page: Page, file: Path) -> None:
 
 
 @contextmanager
-def _answers(settings: Settings, url: str | None) -> Iterator[Answers]:
+def _answers(settings: Settings, url: str | None, waits: bool) -> Iterator[Answers]:
+    """`waits`: for a log that nobody has made yet, too."""
     if url:
         yield ApiAnswers(url)
         return
-    with opened(settings["log"]) as log:
+    with (opened if waits else opened_to_look)(settings["log"]) as log:
         answers = LogAnswers(log, settings["api"].mig)
         try:
             yield answers

@@ -13,7 +13,7 @@ from models.bottleneck_model.train import TooFewWorkloadsError, TrainSettings, t
 from profiler.teach import windows_with_counters
 from sizewise.exits import NO_DATA, Exit
 from sizewise.options import log_option, with_settings
-from sizewise.process import opened
+from sizewise.process import opened_to_look
 from sizewise.settings import Settings
 
 
@@ -35,7 +35,7 @@ def command(settings: Settings, out: Path, min_workloads: int) -> None:
       sizewise train bottleneck --out ./bottleneck
       SIZEWISE_PROFILER__BOTTLENECK_MODEL=./bottleneck sizewise profile
     """
-    with opened(settings["log"]) as log:
+    with opened_to_look(settings["log"]) as log:
         windows = windows_with_counters(log, int(time.time() * 1000))
     card = ModelCard.blank(
         int(time.time() * 1000), "telemetry of this fleet with profiling counters", "not for release"

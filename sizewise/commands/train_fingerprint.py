@@ -17,7 +17,7 @@ from models.fingerprint.train import Learned, TooFewError, TrainSettings, learn
 from profiler.gpu_runs import GpuRun, gpu_runs
 from sizewise.exits import NO_DATA, Exit
 from sizewise.options import log_option, with_settings
-from sizewise.process import opened
+from sizewise.process import opened_to_look
 from sizewise.settings import Settings
 
 SUFFIXES = (".ubj", ".npz", ".json")
@@ -45,7 +45,7 @@ def command(settings: Settings, out: Path, min_runs: int, force: bool) -> None:
       sizewise train fingerprint --log kafka:broker:9092 --out /var/lib/sizewise/fingerprint
     """
     now_ms = int(time.time() * 1000)
-    with opened(settings["log"]) as log:
+    with opened_to_look(settings["log"]) as log:
         runs = gpu_runs(log, now_ms)
     card = Card("fingerprint", str(now_ms), now_ms, "telemetry of this fleet", "not for release", "", VERSION)
     try:

@@ -53,7 +53,8 @@ def is_permanent(error: BaseException) -> bool:
 
 def log_error(doing: str, error: Exception) -> LogError:
     """Our error for one of theirs, to be raised `from` it."""
-    what = f"{doing}: {type(error).__name__}: {error}"
+    name = "" if isinstance(error, errors.KafkaError) else f"{type(error).__name__}: "  # theirs begin with their name
+    what = f"{doing}: {name}{error}"
     if not is_permanent(error):
         return LogUnavailableError(what)
     mend = next((mend for kind, mend in _SETTING_OF.items() if isinstance(error, kind)), None)

@@ -223,6 +223,16 @@ def test_every_help_teaches_by_example(words: list[str]) -> None:
     assert max(map(len, text.splitlines())) <= 100
 
 
+@pytest.mark.parametrize("words", [("report",), ("log", "streams"), ("train", "fingerprint", "--out", "m")])
+def test_looking_for_a_log_does_not_make_one(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """A mistyped path is named, with the mend, and leaves no file behind."""
+    path = tmp_path / "mistyped.db"
+    result = run(*words, "--log", f"sqlite:{path}")
+    assert result.exit_code == 4
+    assert f"there is no log at {path}" in result.output
+    assert not path.exists()
+
+
 def test_a_collector_loads_no_web_server_and_no_columns() -> None:
     """`sizewise collect` imports collector, stream and models only: it must stay under 60 MB on every node."""
     script = (
