@@ -128,17 +128,21 @@ class GroupWorkloads:
             ledger.member_ms = now.steady_ms
 
     def _promote(self, now: Moment) -> Iterator[WorkloadEvent]:
-        """Give a workload to each group that has lasted or worked enough, while there is room."""
+        """Give a workload to each group that has lasted or worked enough, while there is room. What ran before the
+        collector has lasted from its start, and started long ago: else the first rows of `other` would hold the whole
+        machine, and its peak would be remembered for a month."""
         free = self._settings.max_process_groups - len(self.reported())
         for name, ledger in self._ledgers.items():
             if free <= 0 or ledger.reported is not None:
                 continue
             group = self._groups.groups[name]
-            old = group.members and now.steady_ms - ledger.seen_ms >= self._settings.group_min_age_s * 1000
+            since_ms = group.oldest_start * 1000 // TICKS_PER_S if self._first else ledger.seen_ms
+            old = group.members and now.steady_ms - since_ms >= self._settings.group_min_age_s * 1000
             if old or group.ticks >= self._settings.group_min_cpu_s * TICKS_PER_S:
                 free -= 1
                 ledger.reported = self._named(name)
-                yield self._event("started", ledger.reported, now)
+                if self._known or not self._first:  # with a collector before this one, it started in between
+                    yield self._event("started", ledger.reported, now)
 
     def _fold(self, now: Moment) -> None:
         """Count groups without a workload of their own in `other`."""

@@ -26,7 +26,8 @@ _REST_EVERY = 10
 
 @dataclass(slots=True)
 class Group:
-    """Running totals of one group: ticks of CPU, bytes of disk; members and memory of the newest read."""
+    """Running totals of one group: ticks of CPU, bytes of disk; members, their memory and when the oldest of them
+    started (ticks since boot) of the newest read."""
 
     ticks: int = 0
     disk_read: int = 0
@@ -35,6 +36,7 @@ class Group:
     anon: int = 0
     shared: int = 0
     members: int = 0
+    oldest_start: int = 0
 
 
 @dataclass(slots=True)
@@ -170,6 +172,7 @@ class ProcessGroups:
 
     def _hold(self, process: Process) -> None:
         group = self._group(process.group)
+        group.oldest_start = min(group.oldest_start, process.stat.start) if group.members else process.stat.start
         group.members += 1
         group.anon += process.anon
         group.shared = max(group.shared, process.shared)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from collector.source import Reading
 from tests.collector.recorded import START, RecordedMachine, later, rows
 
 MIB = 1 << 20
@@ -75,6 +76,10 @@ def test_a_desktop_shows_units_applications_and_what_runs_in_terminals(tmp_path:
     assert "network_receive_bytes_per_s" in found["prod/host/container/shop:cache/"]
 
 
+def started(reading: Reading) -> set[str]:
+    return {event.workload for event in reading.events if event.kind == "started"}
+
+
 def test_a_hybrid_machine_without_units_is_grouped_by_command(tmp_path: Path) -> None:
     """Two workers of train.py are one workload: 0.3 + 0.1 cores; memory is all anonymous parts and one shared part."""
     machine = RecordedMachine.load("hybrid-bare", tmp_path)
@@ -97,18 +102,35 @@ def test_a_hybrid_machine_without_units_is_grouped_by_command(tmp_path: Path) ->
 
 
 def test_young_groups_are_other_until_they_last(tmp_path: Path) -> None:
-    """After 10 s a group is a workload of its own, and says that it started; before, its work is in `other`."""
+    """A program that started 1 s before the collector is counted in `other`, 0.5 cores, until it was seen for 10 s;
+    then it is a workload of its own, and says that it started."""
     machine = RecordedMachine.load("hybrid-bare", tmp_path)
+    ticks = START.steady_ms // 10
+    stat = (machine.root / "proc/200/stat").read_text().replace("200 (bash)", "300 (tool)", 1)
+    fields = stat.rsplit(")", 1)[1].split()
+    fields[11:13], fields[19] = ["0", "0"], str(ticks - 100)
+    machine.write("proc/300/stat", f"300 (tool) {' '.join(fields)}\n")
+    machine.write("proc/300/cmdline", "/bin/tool\0")
+    machine.write("proc/300/cgroup", "2:cpuacct:/\n0::/\n")
     source = machine.source()
     source.read(START)
-    machine.change("proc/100/stat", " 1000 200 0 0 ", " 1050 200 0 0 ")
+    fields[11] = "50"
+    machine.write("proc/300/stat", f"300 (tool) {' '.join(fields)}\n")
     assert rows(source.read(later(1000)))["prod/host/command/other/"]["cpu_cores"] == 0.5
-    reading = source.read(later(10_000))
-    assert {event.workload for event in reading.events if event.kind == "started"} == {
-        "prod/host/command/train.py/",
-        "prod/host/command/bash/",
-        "prod/host/command/init/",
-    }
+    assert started(source.read(later(9000))) == set()
+    assert started(source.read(later(10_000))) == {"prod/host/command/tool/"}
+
+
+def test_what_ran_before_the_collector_is_named_at_once(tmp_path: Path) -> None:
+    """It is no part of `other`, not even in the first row, and it did not start just now."""
+    machine = RecordedMachine.load("hybrid-bare", tmp_path)
+    source = machine.source()
+    assert started(source.read(START)) == set()
+    machine.change("proc/100/stat", " 1000 200 0 0 ", " 1050 200 0 0 ")
+    found = rows(source.read(later(1000)))
+    assert found["prod/host/command/train.py/"]["cpu_cores"] == 0.5
+    assert {"prod/host/command/bash/", "prod/host/command/init/"} <= found.keys()
+    assert found.get("prod/host/command/other/", {"cpu_cores": 0.0})["cpu_cores"] == 0.0
 
 
 def test_the_number_of_groups_is_bounded(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_names_are_those_of_owners_and_containers(node: RecordedMachine) -> None
     source = node.source()
     source.read(START)
     found = rows(source.read(later(1000)))
-    assert set(found) - {"prod/host/command/other/"} == {
+    assert set(found) - {"prod/host/command/other/", "prod/host/command/init/"} == {
         POSTGRES_ID,
         API_ID,
         "prod/shop/Deployment/api/envoy",
@@ -285,7 +285,7 @@ def test_crio_labels_say_the_owner(tmp_path: Path) -> None:
     source = RecordedMachine.load("kubernetes-v2-crio", tmp_path).source()
     source.read(START)
     found = rows(source.read(later(1000)))
-    assert set(found) - {"prod/host/command/other/"} == {
+    assert set(found) - {"prod/host/command/other/", "prod/host/command/init/"} == {
         "prod/logging/DaemonSet/log-agent/agent",
         "prod/ml/Job/train-resnet/trainer",
         "prod/shop/Deployment/web-abc/web",
