@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -30,8 +31,13 @@ def configs(admin: KafkaAdminClient, topic: str) -> dict[str, str]:
 
 
 def alter(admin: KafkaAdminClient, topic: str, **settings: str) -> None:
+    """Change settings, and wait until the broker tells of them: the controller confirms before the broker knows."""
     wanted = {name.replace("_", "."): value for name, value in settings.items()}
     admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, wanted)])
+    deadline = time.monotonic() + 30
+    while not wanted.items() <= configs(admin, topic).items():
+        assert time.monotonic() < deadline, f"the broker does not tell of {wanted}"
+        time.sleep(0.05)
 
 
 def test_a_retained_topic_goes_by_the_brokers_clock(
