@@ -100,6 +100,13 @@ METRICS: tuple[MetricSpec, ...] = (
     # API
     MetricSpec("sizewise_api_requests_total", "counter", "Requests answered", ("route", "status")),
     MetricSpec("sizewise_api_request_seconds", "histogram", "Time to answer", ("route",), _SECONDS),
+    MetricSpec("sizewise_audit_entries_total", "counter", "Entries taken for the audit stream", ("decision",)),
+    MetricSpec(
+        "sizewise_audit_dropped_entries_total",
+        "counter",
+        "Audit entries lost: the log was away and the queue full",
+        ("decision",),
+    ),
     MetricSpec("sizewise_view_workloads", "gauge", "Workloads in the view"),
     MetricSpec("sizewise_view_age_seconds", "gauge", "Age of the newest message in the view"),
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from models.audit import AuditEntry
 from models.bottleneck import EVIDENCE, Bottleneck
 from models.columns import Columns, Field
 from models.events import WorkloadEvent
@@ -15,6 +16,7 @@ from models.inventory import Node
 from models.profile import PROFILE_FIELDS, RESOURCES
 from models.recommendation import RECOMMENDATION_FIELDS
 from models.signals import CPU_SIGNALS, SIGNALS
+from models.token import ApiToken
 from recommender.view import SUMMARY_FIELDS
 from stream import schemas
 from stream.columns_codec import decode_columns
@@ -117,4 +119,6 @@ _DECODERS: Mapping[str, Callable[[Record], Iterator[Plain]]] = {
     schemas.EVENT: _json(WorkloadEvent),
     schemas.NODE: _json(Node),
     schemas.COVER: _cover,
+    schemas.AUDIT: _json(AuditEntry),
+    schemas.TOKEN: _json(ApiToken),
 }

@@ -12,6 +12,8 @@ RECOMMENDATIONS = "recommendations"
 RECORDS = "records"
 FLEET = "fleet"
 DEAD_LETTERS = "dead-letters"
+AUDIT = "audit"
+TOKENS = "tokens"
 
 _DAY_MS = 86_400_000
 
@@ -28,4 +30,6 @@ def stream_specs(partitions: int) -> tuple[StreamSpec, ...]:
         StreamSpec(RECORDS, partitions, compacted=True, max_message_bytes=8 << 20),
         StreamSpec(FLEET, 1, compacted=True),
         StreamSpec(DEAD_LETTERS, 1, retention_ms=7 * _DAY_MS, max_message_bytes=2 << 20),
+        StreamSpec(AUDIT, 1, retention_ms=90 * _DAY_MS),
+        StreamSpec(TOKENS, 1, compacted=True),
     )
