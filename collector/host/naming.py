@@ -11,7 +11,7 @@ import msgspec
 from collector.host.files import read_if_there
 from collector.host.found import Found, KubeContainer, PlainContainer, SlurmStep
 from collector.host.kubernetes import PodNames
-from collector.host.owners import owner_by_labels, owner_of
+from models.owners import owner_by_labels, owner_of
 from models.workload import WorkloadName
 
 _SLURM_KEYS = (

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from collector.host.owners import Owner
 from collector.listen.layout import LAYOUTS, SIZES
 from collector.names.foreign import Foreign
 from collector.names.table import foreign_by_name
 from collector.names.who import PodContainer, container_of, first, gpu_use, machine_of, machine_workload, pod_of
+from models.owners import Owner
 
 Labels = dict[str, str]
 EntityClass = Literal["container", "pod", "gpu", "machine", "size", "owner", "death"]

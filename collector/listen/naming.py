@@ -6,11 +6,11 @@ from collections import defaultdict
 
 import msgspec
 
-from collector.host.owners import Owner
 from collector.listen.entities import Entity, OwnerOfPod
 from collector.listen.series import SeriesIndex
 from collector.prometheus.answer import Series
 from collector.prometheus.facts import FactReader
+from models.owners import Owner
 
 
 class Naming:

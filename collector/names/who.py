@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from collector.host.found import KubeContainer
-from collector.host.owners import Owner, owner_of
 from collector.host.recognise import recognise
+from models.owners import Owner, owner_of
 from models.workload import WorkloadName
 
 Labels = Mapping[str, str]

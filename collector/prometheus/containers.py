@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from collector.host.owners import Owner
 from collector.names.foreign import Foreign
 from collector.names.table import CADVISOR
 from collector.names.who import PodContainer, machine_of, pod_of
@@ -17,6 +16,7 @@ from collector.prometheus.groups import MOST_MEANINGS, Columns, Meanings, Timeli
 from collector.prometheus.rows import RowMessages
 from collector.prometheus.timeline import Column, Timeline
 from models.events import WorkloadEvent
+from models.owners import Owner
 
 _OF_PODS = {name for foreign in CADVISOR if foreign.of == "pod" for name in foreign.names}
 _OF_CONTAINERS = ("container_cpu_usage_seconds_total", "container_memory_working_set_bytes")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from collector.host.owners import Owner, owner_of
 from collector.names.foreign import Foreign
 from collector.names.table import KUBE_STATE
 from collector.names.who import first, pod_of
 from collector.prometheus.answer import Series
 from collector.prometheus.groups import Meanings
+from models.owners import Owner, owner_by_controller
 
 PodKey = tuple[str, str, str]
 """Cluster label, namespace, pod."""
@@ -21,7 +20,6 @@ ContainerKey = tuple[str, str, str, str]
 
 _JOB = ("exported_job", "job_name")
 _REPLICA_SET = ("replicaset",)
-_CRON = re.compile(r"^(.+)-(?:\d{8}|\d{10})$")
 _SIZES: dict[str, Sequence[Foreign]] = defaultdict(list)
 for _foreign in KUBE_STATE:
     for _name in _foreign.names:
@@ -101,7 +99,7 @@ def _owned(labels: Mapping[str, str]) -> tuple[PodKey, str, str, Owner] | None:
     if pod is None:
         return None
     kind, name = labels.get("owner_kind", ""), labels.get("owner_name", "")
-    return (labels.get("cluster", ""), pod.namespace, pod.pod), kind, name, _owner(kind, name, pod.pod)
+    return (labels.get("cluster", ""), pod.namespace, pod.pod), kind, name, owner_by_controller(kind, name, pod.pod)
 
 
 def _sized_by(name: str) -> Callable[[Mapping[str, str]], tuple[ContainerKey, str] | None]:
@@ -126,19 +124,6 @@ def _child_of(
         return (labels.get("cluster", ""), namespace, first(labels, child)), Owner(kind, name)
 
     return parent
-
-
-def _owner(kind: str, name: str, pod: str) -> Owner:
-    """An owner without a known parent."""
-    if kind == "ReplicaSet":
-        guess = owner_of(pod)
-        return guess if guess.kind == "Deployment" else Owner(kind, name)
-    if kind == "Job":
-        cron = _CRON.match(name)
-        return Owner("CronJob", cron[1]) if cron else Owner(kind, name)
-    if kind == "Node":  # a static pod carries its node's name as a tail
-        return owner_of(pod, name)
-    return Owner(kind, name) if kind and kind != "<none>" else Owner("Pod", pod)
 
 
 def _meant(foreign: Foreign, name: str, labels: Mapping[str, str]) -> bool:

@@ -6,8 +6,8 @@ import pytest
 
 from collector.host.commands import command_name
 from collector.host.found import Found, KubeContainer, PlainContainer, SlurmStep, Unit
-from collector.host.owners import Owner, owner_by_labels, owner_of
 from collector.host.recognise import recognise
+from models.owners import Owner, owner_by_labels, owner_of
 
 UID = "0123abcd-0123-4567-89ab-0123456789ab"
 UID_ = UID.replace("-", "_")

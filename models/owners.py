@@ -1,4 +1,5 @@
-"""A pod's name into the name of what owns it. Used where the node has no label that says it.
+"""Who owns a pod: by its controller, its labels or, where nothing else says it, its name. One rule for every source of
+telemetry and for the admission webhook, so that a workload has one name.
 
 Kubernetes makes these names (k8s.io/apimachinery util/rand, apiserver names/generate.go):
 - random tails are 5 characters of `bcdfghjklmnpqrstvwxz2456789`;
@@ -22,6 +23,7 @@ _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("Pods", re.compile(rf"^(?P<name>.+?)(?:-\d+)?-{_RANDOM}$")),
     ("StatefulSet", re.compile(r"^(?P<name>.+)-\d+$")),
 )
+_CRON = re.compile(r"^(.+)-(?:\d{8}|\d{10})$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,25 @@ def owner_by_labels(pod: str, labels: dict[str, str]) -> Owner | None:
     if "statefulset.kubernetes.io/pod-name" in labels:
         return Owner("StatefulSet", pod.rpartition("-")[0])
     if job := labels.get("batch.kubernetes.io/job-name", labels.get("job-name")):
-        match = re.match(r"^(.+)-(?:\d{8}|\d{10})$", job)
-        return Owner("CronJob", match[1]) if match else Owner("Job", job)
+        return owner_of_job(job)
     if "controller-revision-hash" in labels:
         return Owner("DaemonSet", pod.rpartition("-")[0])
     return None
+
+
+def owner_by_controller(kind: str, name: str, pod: str) -> Owner:
+    """The owner by the pod's controller, where nothing is known of that one's own owner."""
+    if kind == "ReplicaSet":
+        guess = owner_of(pod)
+        return guess if guess.kind == "Deployment" else Owner(kind, name)
+    if kind == "Job":
+        return owner_of_job(name)
+    if kind == "Node":  # a static pod carries its node's name as a tail
+        return owner_of(pod, name)
+    return Owner(kind, name) if kind and kind != "<none>" else Owner("Pod", pod)
+
+
+def owner_of_job(job: str) -> Owner:
+    """A CronJob names its Jobs after the time they were due."""
+    match = _CRON.match(job)
+    return Owner("CronJob", match[1]) if match else Owner("Job", job)
