@@ -20,9 +20,10 @@ def main() -> None:
 @main.command()
 @click.argument("names", nargs=-1)
 def build(names: tuple[str, ...]) -> None:
-    """Fetch and build services (all of them without NAMES), once per version."""
+    """Fetch and build services (those that the tests use without NAMES), once per version."""
     cache = Cache.from_environment()
-    for service in [service_named(name) for name in names] or SERVICES.values():
+    wanted = [service_named(name) for name in names] or [s for s in SERVICES.values() if s.used_by == "tests"]
+    for service in wanted:
         _build(cache, service)
 
 
@@ -32,6 +33,8 @@ def build(names: tuple[str, ...]) -> None:
 def run(name: str, port: int | None) -> None:
     """Start a service to play with, until Ctrl-C."""
     service, cache = service_named(name), Cache.from_environment()
+    if service.start is None:
+        raise ServiceError(f"{service} is no server of its own: it {service.about}")
     _build(cache, service)
     click.echo(f"starting {service}")
     running = service.start(cache.require(service), port)
@@ -52,7 +55,7 @@ def status() -> None:
     cache = Cache.from_environment()
     click.echo(f"in {cache.root}")
     for service in SERVICES.values():
-        state = "built" if cache.has(service) else f"not built ({service.cost}): make services"
+        state = "built" if cache.has(service) else f"not built ({service.cost}): {service.how_to_build}"
         click.echo(f"  {service!s:<24} {service.about:<32} {state}")
 
 

@@ -44,7 +44,7 @@ class Cache:
     def require(self, service: Service) -> Path:
         """The folder of a built service. Raises ServiceError with the command that builds it."""
         if not self.has(service):
-            raise ServiceError(f"{service} is not built: run `make services`")
+            raise ServiceError(f"{service} is not built: run `{service.how_to_build}`")
         return self.home(service)
 
     def build(self, service: Service, say: Callable[[str], None]) -> bool:

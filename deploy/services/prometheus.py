@@ -9,9 +9,9 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.services import prometheus_build
+from deploy.services import debian, prometheus_build
 from deploy.services.process import Process, free_port, require_free
-from deploy.services.service import Service, Tool
+from deploy.services.service import Service
 from deploy.services.tools import run
 
 VERSION = "debian"
@@ -101,8 +101,8 @@ PROMETHEUS = Service(
     version=VERSION,
     about="history of metrics to import",
     cost="10 s, 110 MB",
-    tools=(Tool("dpkg-deb", ("dpkg",)), Tool("apt-get", ("apt",))),
-    recipe=(Path(prometheus_build.__file__),),
+    tools=debian.TOOLS,
+    recipe=(Path(prometheus_build.__file__), Path(debian.__file__)),
     build=prometheus_build.build,
     start=PrometheusServer,
 )

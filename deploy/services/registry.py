@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from deploy.services.kafka import KAFKA
+from deploy.services.kubernetes import KUBERNETES
 from deploy.services.prometheus import PROMETHEUS
 from deploy.services.prometheus3 import PROMETHEUS3
 from deploy.services.service import Service, ServiceError
+from deploy.services.vegeta import VEGETA
+from deploy.services.vpa_admission import VPA_ADMISSION
 
-SERVICES: dict[str, Service] = {service.name: service for service in (KAFKA, PROMETHEUS, PROMETHEUS3)}
+SERVICES: dict[str, Service] = {
+    service.name: service for service in (KAFKA, PROMETHEUS, PROMETHEUS3, KUBERNETES, VEGETA, VPA_ADMISSION)
+}
 
 
 def service_named(name: str) -> Service:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 
 class ServiceError(Exception):
@@ -46,7 +46,15 @@ class Service:
     recipe: tuple[Path, ...]
     """The files that say what is built. When one changes, the service is built again."""
     build: Callable[[Path], None]
-    start: Callable[[Path, int | None], Running]
+    start: Callable[[Path, int | None], Running] | None = None
+    """None for a program that is called and does not serve, or that serves only beside another."""
+    used_by: Literal["tests", "benches"] = "tests"
+    """`make services` builds those of the tests; a bench builds its own when it is run."""
+
+    @property
+    def how_to_build(self) -> str:
+        """The command to type."""
+        return "make services" if self.used_by == "tests" else f"python -m deploy.services build {self.name}"
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"

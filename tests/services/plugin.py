@@ -10,6 +10,7 @@ import pytest
 
 from deploy.services.cache import Cache
 from deploy.services.kafka import KAFKA, KafkaBroker
+from deploy.services.kubernetes import KUBERNETES, KubernetesCluster
 from deploy.services.prometheus import PROMETHEUS
 from deploy.services.prometheus3 import PROMETHEUS3
 from deploy.services.registry import SERVICES
@@ -43,6 +44,14 @@ def prometheus_home() -> Path:
 def prometheus3_home() -> Path:
     """Where Prometheus 3 is, for a PrometheusServer of the test's own."""
     return home_of(PROMETHEUS3)
+
+
+@pytest.fixture(scope="session")
+def kubernetes_cluster() -> Iterator[KubernetesCluster]:
+    """A real control plane. Tests share it: each works in namespaces of its own and removes what is of the cluster."""
+    cluster = KubernetesCluster(home_of(KUBERNETES))
+    yield cluster
+    cluster.close()
 
 
 def home_of(service: Service) -> Path:
