@@ -69,6 +69,14 @@ class Allocation:
     cpu_cores: float | None = None
     memory_bytes: int | None = None
     gpu_uuids: tuple[str, ...] = ()
+    image: str = ""
+    """Container image as the runtime names it; empty: there is none, or the source cannot tell."""
+    command: str = ""
+    """Program and arguments in one line, cut at COMMAND_CHARACTERS; empty: the source cannot tell."""
+
+
+COMMAND_CHARACTERS = 512
+"""Of a command in the inventory: what follows is data. 200 instances a node are 100 KB."""
 
 
 @dataclass(frozen=True, slots=True)

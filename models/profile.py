@@ -23,7 +23,7 @@ RESOURCE_SIGNALS: tuple[str, ...] = ("cpu_cores", "memory_working_set_bytes")
 
 PEAK_DAYS = 32
 RUNS = 16
-"""Runs of a job whose peaks are kept."""
+"""Runs of a job whose peaks are kept; of a service, spans of two days."""
 HOURS_PER_WEEK = 168
 DAY_LEVELS: tuple[float, ...] = (0.5, 0.75, 0.9, 0.98, 0.99, 0.999)
 """With daily_p95 and daily_peak, enough of a day's distribution to mix days: P99 of a week, P99.9 of a month, the
@@ -99,14 +99,19 @@ CPU_FIELDS: tuple[Field, ...] = (
         "peak by hour of week as a log code; falls by a quarter of the distance in each week that stays below it",
     ),
     Field("runs", "uint16", (), "finished runs: times it came back after a whole silent hour"),
-    Field("run_start_ms", "int64", (), "when the running run began"),
+    Field("run_column", "uint8", (), "running column of the two below: one for each run, and two days of a longer one"),
     Field(
         "run_start_peak",
         "uint16",
         (_R, RUNS),
-        "highest value in the first ten minutes of a run (models.peak16); column = number of the run modulo 16",
+        "highest value in the first five to ten minutes of an instance (models.peak16); 0: none began",
     ),
-    Field("run_peak", "uint16", (_R, RUNS), "highest value after them; same columns"),
+    Field("run_peak", "uint16", (_R, RUNS), "highest value of instances after that; same columns"),
+    Field("instances_known", "uint64", (), "instances that are no longer starting; an instance is a bit (profiler.starts)"),
+    Field("instances_seen", "uint64", (), "instances seen on the running UTC day"),
+    Field("instances_older", "uint64", (), "starting ones, first seen in the five minutes before those of last_seen_ms"),
+    Field("instances_newer", "uint64", (), "starting ones, first seen in the five minutes of last_seen_ms"),
+    Field("run_length", "uint8", (RUNS,), "how long a finished run took (models.duration8); same columns"),
     Field(
         "trend",
         "float64",
@@ -114,7 +119,7 @@ CPU_FIELDS: tuple[Field, ...] = (
         "decayed moments of finished hours, half-life 7 d: weight, t, t*t, y, t*y; t in days since first_seen_ms, "
         "y the mean of the hour",
     ),
-    Field("signal_count", "int64", (_S,), "values seen per CPU signal; 0 means the signal is missing"),
+    Field("signal_count", "uint32", (_S,), "values seen per CPU signal, counted to 2^31; 0: the signal is missing"),
     Field("signal_sum", "float64", (_S,), "decayed sum of value times seconds, relative to histogram_reference_ms[0]"),
     Field("signal_weight", "float64", (_S,), "decayed seconds behind signal_sum"),
     Field(
