@@ -99,6 +99,7 @@ CPU_FIELDS: tuple[Field, ...] = (
         "peak by hour of week as a log code; falls by a quarter of the distance in each week that stays below it",
     ),
     Field("runs", "uint16", (), "finished runs: times it came back after a whole silent hour"),
+    Field("run_start_ms", "int64", (), "when the running run began"),
     Field("run_column", "uint8", (), "running column of the two below: one for each run, and two days of a longer one"),
     Field(
         "run_start_peak",
@@ -107,9 +108,13 @@ CPU_FIELDS: tuple[Field, ...] = (
         "highest value in the first five to ten minutes of an instance (models.peak16); 0: none began",
     ),
     Field("run_peak", "uint16", (_R, RUNS), "highest value of instances after that; same columns"),
-    Field("instances_known", "uint64", (), "instances that are no longer starting; an instance is a bit (profiler.starts)"),
+    Field(
+        "instances_known", "uint64", (), "instances that are no longer starting; an instance is a bit (profiler.starts)"
+    ),
     Field("instances_seen", "uint64", (), "instances seen on the running UTC day"),
-    Field("instances_older", "uint64", (), "starting ones, first seen in the five minutes before those of last_seen_ms"),
+    Field(
+        "instances_older", "uint64", (), "starting ones, first seen in the five minutes before those of last_seen_ms"
+    ),
     Field("instances_newer", "uint64", (), "starting ones, first seen in the five minutes of last_seen_ms"),
     Field("run_length", "uint8", (RUNS,), "how long a finished run took (models.duration8); same columns"),
     Field(

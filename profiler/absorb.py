@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from models.histogram import HALF_LIFE_MS
 from models.profile import CPU, CPU_FIELDS, MEMORY, RESOURCE_SIGNALS
 from models.signals import CPU_SIGNALS
-from profiler import histogram, oom, peaks, runs, shape, signals, trend
+from profiler import histogram, oom, peaks, runs, shape, signals, starts, trend
 from profiler.decay import DAY_MS, HOUR_MS, gain_within_day
 from profiler.histogram import Floats
 from profiler.pieces import Pieces, cut, epochs, late, newest_before
@@ -57,9 +57,10 @@ def _begin_hours(profiles: Profiles, pieces: Pieces, chosen: NDArray[np.bool_], 
     forgotten = (known >= 0) & (hour - known > 24 * forget_after_days)
     profiles.clear(slots[forgotten], CPU_FIELDS)
     running = (known >= 0) & ~forgotten
-    _end_hours(profiles, slots[running], known[running], hour[running])
-    _begin(profiles, slots[~running], hour[~running], _first_ms(pieces, np.flatnonzero(chosen)[~running]))
     again = running & (hour - known >= runs.SILENT_HOURS)
+    _end_hours(profiles, slots[running], known[running], hour[running])
+    _go_on(profiles, slots[running & ~again], known[running & ~again] // 24, hour[running & ~again] // 24)
+    _begin(profiles, slots[~running], hour[~running], _first_ms(pieces, np.flatnonzero(chosen)[~running]))
     begun = again | ~running
     runs.begin(profiles, slots[begun], _first_ms(pieces, np.flatnonzero(chosen)[begun]), again[begun])
     profiles["newest_hour"][slots] = hour
@@ -78,6 +79,14 @@ def _begin(profiles: Profiles, slots: Indices, hour: Integers, first_seen_ms: In
     profiles["window_end_ms"][slots] = hour * HOUR_MS + DAY_MS
     profiles["histogram_reference_ms"][slots, MEMORY] = hour * HOUR_MS + DAY_MS
     profiles["histogram_reference_ms"][slots, CPU] = hour // 24 * DAY_MS
+
+
+def _go_on(profiles: Profiles, slots: Indices, ended: Integers, begun: Integers) -> None:
+    """What a new day changes in a run that goes on."""
+    new_day = begun > ended
+    if new_day.any():
+        runs.end_days(profiles, slots[new_day], ended[new_day], begun[new_day])
+        starts.end_days(profiles, slots[new_day])
 
 
 def _end_hours(profiles: Profiles, slots: Indices, ended: Integers, begun: Integers) -> None:
@@ -109,6 +118,7 @@ def _add(profiles: Profiles, pieces: Pieces) -> None:
     rows, slot = pieces.rows, pieces.slot
     np.add.at(profiles["rows"], slot, pieces.length)
     np.add.at(profiles["covered_ms"], slot, np.add.reduceat(rows.interval_ms, pieces.start))
+    starting = starts.mark(profiles, pieces)
     np.maximum.at(profiles["last_seen_ms"], slot, pieces.newest_ms)
     found = {signal: signals.summarise(pieces, signal) for signal in range(len(CPU_SIGNALS))}
     summaries = {signal: summary for signal, summary in found.items() if summary is not None}
@@ -121,6 +131,7 @@ def _add(profiles: Profiles, pieces: Pieces) -> None:
         signals.add(profiles, slot, signal, summary, total * weights.lift, weight * weights.lift)
         if signal in _RESOURCE_OF:
             _add_resource(profiles, pieces, signal, summary, weights)
+            runs.add(profiles, pieces, signal, _RESOURCE_OF[signal], summary.peak, starting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +156,6 @@ def _add_resource(profiles: Profiles, pieces: Pieces, signal: int, summary: Summ
     resource, rows = _RESOURCE_OF[signal], pieces.rows
     shape.add(profiles, pieces.slot, resource, *signals.sums(pieces, signal, weights.seconds, summary.present))
     peaks.add(profiles, pieces.slot, pieces.hour // 24, resource, summary.peak)
-    runs.add(profiles, pieces, signal, resource, summary.peak)
     chosen = slice(None) if summary.present is None else summary.present
     slot, values = rows.slot[chosen], rows.values[signal][chosen]
     histogram.add_to_day(profiles, slot, resource, values, rows.interval_ms[chosen])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from profiler.rows import Indices, Rows
-from stream.telemetry_decoder import TelemetryFrame
+from profiler.starts import CODES
+from stream.telemetry_decoder import Labels, TelemetryFrame
 
 
 def gather(frames: Sequence[tuple[int, Indices, TelemetryFrame]]) -> Rows:
@@ -16,11 +19,17 @@ def gather(frames: Sequence[tuple[int, Indices, TelemetryFrame]]) -> Rows:
     rows = Rows(
         np.repeat([number for number, _, _ in frames], [len(frame) for _, _, frame in frames]),
         np.concatenate([slots[frame.workload.codes] for _, slots, frame in frames]),
+        np.concatenate([_codes(frame.instance) for _, _, frame in frames]),
         np.concatenate([frame.time_ms for _, _, frame in frames]),
         np.concatenate([frame.interval_ms for _, _, frame in frames]),
         np.concatenate([frame.values.T for _, _, frame in frames], axis=1),
     )
     return _sorted(rows)
+
+
+def _codes(instance: Labels) -> NDArray[np.uint8]:
+    """The same for an instance whoever tells of it, and whenever."""
+    return np.array([zlib.crc32(name.encode()) % CODES for name in instance.names], dtype=np.uint8)[instance.codes]
 
 
 def _sorted(rows: Rows) -> Rows:

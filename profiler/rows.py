@@ -14,10 +14,11 @@ Indices = NDArray[np.intp]
 @dataclass(frozen=True, slots=True)
 class Rows:
     """Columns of one length n. `message` is the number of a row's message in the batch, `slot` its workload's row in
-    the profiles; `values` is float64[S, n], NaN where missing."""
+    the profiles, `instance` six bits of its instance's name; `values` is float64[S, n], NaN where missing."""
 
     message: Indices
     slot: Indices
+    instance: NDArray[np.uint8]
     time_ms: Integers
     interval_ms: Integers
     values: NDArray[np.float64]
@@ -29,6 +30,7 @@ class Rows:
         return Rows(
             self.message[chosen],
             self.slot[chosen],
+            self.instance[chosen],
             self.time_ms[chosen],
             self.interval_ms[chosen],
             self.values[:, chosen],

@@ -26,11 +26,12 @@ _MOST = 65_535
 """The count of runs stays within 16 bits."""
 
 
-def begin(profiles: Profiles, slots: Indices, again: NDArray[np.bool_]) -> None:
-    """A run begins; `again`: after another one, which is finished now. Distinct slots."""
+def begin(profiles: Profiles, slots: Indices, first_ms: Integers, again: NDArray[np.bool_]) -> None:
+    """A run begins with a row at `first_ms`; `again`: after another one, which is finished now. Distinct slots."""
     ended = slots[again]
     profiles["runs"][ended] += profiles["runs"][ended] < _MOST
     _next_column(profiles, ended)
+    profiles["run_start_ms"][slots] = first_ms
     starts.begin_run(profiles, slots)
 
 

@@ -14,6 +14,7 @@ from profiler.profiles import Indices, Profiles
 
 Floats = NDArray[np.float64]
 _S = len(CPU_SIGNALS)
+MOST_COUNTED = np.uint32(1 << 31)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def sums(pieces: Pieces, signal: int, weight: Floats, present: NDArray[np.bool_]
 def add(profiles: Profiles, slot: Indices, signal: int, summary: Summary, total: Floats, weight: Floats) -> None:
     """Summaries of pieces into the state, in their order; the last piece of a workload gives its newest value."""
     cell = slot * _S + signal
-    np.add.at(profiles["signal_count"].reshape(-1), cell, summary.count)
+    np.add.at(profiles["signal_count"].reshape(-1), cell, summary.count.astype(np.uint32))
     np.add.at(profiles["signal_sum"].reshape(-1), cell, total)
     np.add.at(profiles["signal_weight"].reshape(-1), cell, weight)
     np.fmax.at(profiles["signal_peak"].reshape(-1), cell, summary.peak)
@@ -65,7 +66,8 @@ def add(profiles: Profiles, slot: Indices, signal: int, summary: Summary, total:
 
 def end_hours(profiles: Profiles, slots: Indices) -> None:
     """Forget newest values of signals that were silent for the hour that ends, or a limit that was taken away would be
-    reported for ever; distinct slots."""
+    reported for ever. Counts stop at MOST_COUNTED: an hour cannot double that. Distinct slots."""
+    profiles["signal_count"][slots] = np.minimum(profiles["signal_count"][slots], MOST_COUNTED)
     heard = profiles["hour_signals"][slots, None] >> np.arange(_S, dtype=np.uint32) & 1
     profiles["signal_last"][slots] = np.where(heard, profiles["signal_last"][slots], np.nan)
     profiles["hour_signals"][slots] = 0

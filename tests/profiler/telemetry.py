@@ -39,6 +39,8 @@ class Row:
     interval_ms: int = SECOND
     oom: float | None = None
     signals: dict[str, float] = field(default_factory=dict)
+    instance: str = ""
+    """Of a workload that has several."""
 
     def values(self) -> dict[str, float | None]:
         own = {"cpu_cores": self.cpu, "memory_working_set_bytes": self.memory, "oom_kills": self.oom}
@@ -52,7 +54,10 @@ def message(
     names = list(dict.fromkeys(name for row in rows for name in row.values()))
     batch = TelemetryBatch(
         "cpu",
-        {"workload": [workload(row.name) for row in rows], "instance": [f"{row.name}-0" for row in rows]},
+        {
+            "workload": [workload(row.name) for row in rows],
+            "instance": [row.instance or f"{row.name}-0" for row in rows],
+        },
         [T0 + row.at_ms for row in rows],
         [row.interval_ms for row in rows],
         {name: [row.values().get(name) for row in rows] for name in names},

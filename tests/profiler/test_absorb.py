@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -28,12 +30,12 @@ from tests.profiler.telemetry import (
     state,
 )
 
-steps = st.sampled_from([0, SECOND, 10 * SECOND, MINUTE, 50 * MINUTE, HOUR, DAY, 3 * DAY, 33 * DAY])
+steps = st.sampled_from([0, SECOND, 10 * SECOND, MINUTE, 4 * MINUTE, 50 * MINUTE, HOUR, DAY, 3 * DAY, 33 * DAY])
 jitter = st.integers(-90 * MINUTE, 20 * MINUTE)
 maybe = st.none() | st.floats(0, 50)
 rows = st.builds(
-    lambda name, at, cpu, memory, interval, oom, psi: Row(
-        name, at, cpu, None if memory is None else memory * 1e9, interval, oom, psi
+    lambda name, at, cpu, memory, interval, oom, psi, instance: Row(
+        name, at, cpu, None if memory is None else memory * 1e9, interval, oom, psi, instance
     ),
     st.sampled_from("abc"),
     jitter,
@@ -42,6 +44,7 @@ rows = st.builds(
     st.sampled_from([SECOND, 15 * SECOND, 777]),
     st.sampled_from([None, 0.0, 0.0, 1.0, 2.0]),
     st.just({}) | st.builds(lambda v: {"cpu_pressure_ratio": v}, st.floats(0, 1)),
+    st.sampled_from(["", "a-1", "a-2", "a-3"]),
 )
 flushes = st.lists(st.tuples(steps, st.lists(rows, min_size=1, max_size=12)), min_size=1, max_size=12)
 
@@ -51,7 +54,7 @@ def log_of(flushes: list[tuple[int, list[Row]]]) -> list[Message]:
     sent, clock = [], 3 * HOUR
     for number, (step, around) in enumerate(flushes):
         clock += step
-        moved = [Row(r.name, clock + r.at_ms, r.cpu, r.memory, r.interval_ms, r.oom, r.signals) for r in around]
+        moved = [replace(row, at_ms=clock + row.at_ms) for row in around]
         sent.append(message(moved, f"n{number % 3}", number + 1))
     return sent
 

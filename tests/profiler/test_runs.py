@@ -1,4 +1,4 @@
-"""Runs of a job: told apart by silence, each with the peak of its start and of what follows."""
+"""Runs of a job: told apart by silence, each with the peak of its start and of what follows; and a service's two days."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_silent_hour_ends_a_run() -> None:
 
 
 def test_rows_of_both_phases_in_one_message_are_told_apart() -> None:
-    """One message with minutes 0, 5, 10, 15: the first ten belong to the start, cores 1 to 3 and 4."""
+    """One message with minutes 0, 5, 9, 15: the first ten belong to the start, cores 1 to 3 and 4."""
     rows = [Row("job", minute * MINUTE, cores, 1e9) for minute, cores in ((0, 1.0), (5, 3.0), (9, 2.0), (15, 4.0))]
     found = of(profile([message(rows, "n1", 1)]).profiles, "job")
     assert from_peak16(found["run_start_peak"])[CPU, 0] == 3.0
@@ -43,3 +43,13 @@ def test_only_the_newest_runs_are_kept() -> None:
     assert found["runs"] == 19
     assert 20e9 <= peaks[19 % RUNS] <= 20e9 * (1 + 1 / 128)
     assert peaks.min() >= 5e9
+
+
+def test_a_service_has_a_column_for_two_days() -> None:
+    """Memory of a GB for forty days, but 7 on the first: after 32 days nothing of it is left, and no run has ended."""
+    rows = [Row("job", hour * HOUR, 1.0, 7e9 if hour < 24 else 1e9) for hour in range(40 * 24)]
+    found = runs_of(rows)
+    peaks = from_peak16(found["run_peak"])[MEMORY]  # type: ignore[arg-type]
+    assert found["runs"] == 0
+    assert peaks.min() >= 1e9
+    assert peaks.max() <= 1e9 * (1 + 1 / 128)
