@@ -10,13 +10,13 @@ from typing import Any
 
 from deploy.services.kubernetes import KubernetesCluster
 from deploy.services.process import Process, free_port
-from deploy.services.service import Service, ServiceError, Tool
+from deploy.services.service import Service, Tool
 from deploy.services.tools import run
 
 VERSION = "1.8.1"
 
-_MODULE = f"k8s.io/autoscaler/vertical-pod-autoscaler@v{VERSION}"
-_PROGRAM = _MODULE.replace("@", "/pkg/admission-controller@")
+_SOURCE = Path(__file__).parent.parent / "vpa"
+_MODULE = "k8s.io/autoscaler/vertical-pod-autoscaler"
 _CRDS = "vpa-v1-crd-gen.yaml"
 _BUILD_S, _READY_S = 1800.0, 60.0
 
@@ -109,14 +109,11 @@ def _listens(port: int) -> bool:
 
 def build(target: Path) -> None:
     """Fill `target` with usr/bin/admission-controller and the custom resource definitions of the same version."""
-    folder = target / "usr" / "bin"
-    folder.mkdir(parents=True)
-    run(("env", f"GOBIN={folder}", "go", "install", "-trimpath", "-ldflags=-s -w", _PROGRAM), _BUILD_S)
-    modules = subprocess.run(("go", "env", "GOMODCACHE"), capture_output=True, text=True, check=True).stdout.strip()
-    definitions = Path(modules) / _MODULE / "deploy" / _CRDS
-    if not definitions.exists():
-        raise ServiceError(f"{definitions} is not there: the module has moved its definitions")
-    shutil.copy(definitions, target / _CRDS)
+    flags = ("-trimpath", "-ldflags=-s -w", f"-o={target / 'usr' / 'bin'}/")
+    run(("go", "build", "-C", str(_SOURCE), *flags, f"{_MODULE}/pkg/admission-controller"), _BUILD_S)
+    where = ("go", "list", "-C", str(_SOURCE), "-m", "-f", "{{.Dir}}", _MODULE)
+    module = subprocess.run(where, capture_output=True, text=True, check=True).stdout.strip()
+    shutil.copy(Path(module) / "deploy" / _CRDS, target / _CRDS)
 
 
 VPA_ADMISSION = Service(
@@ -125,7 +122,7 @@ VPA_ADMISSION = Service(
     about="answers the reviews that our webhook answers, as a peer",
     cost="3 min of processor time, 60 MB",
     tools=(Tool("go", ("golang-go",)),),
-    recipe=(Path(__file__),),
+    recipe=(Path(__file__), _SOURCE / "go.mod", _SOURCE / "go.sum"),
     build=build,
     used_by="benches",
 )
