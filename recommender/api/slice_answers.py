@@ -22,7 +22,7 @@ class SliceWords(BaseModel):
 
     kubernetes_resource: dict[str, str] = Field(examples=[{"nvidia.com/mig-3g.40gb": "1"}])
     kubernetes_dra_selector: str
-    slurm_gres: str = Field(examples=["gpu:3g.40gb:1"])
+    slurm_gres: str = Field(examples=["gpu:h100_3g.40gb:1"])
 
 
 class MigAnswer(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from models.hardware.geometry import MigGpu, MigProfile
+from models.hardware.geometry import MigGpu
 from models.speed.artifact import SpeedModel
 from models.speed.carried import carried_model
 from recommender.api.render import Body
@@ -34,10 +34,10 @@ class SliceAdvisor:
             return None
         held = next(gpus_held(row.id, snapshot.nodes), None)
         advice, mig = advise_slice(seen, held, self._model, self._policy)
-        return _body(advice, mig, self._policy)
+        return _body(advice, mig, self._policy, seen.model)
 
 
-def _body(advice: SliceAdvice, mig: MigGpu | None, policy: SlicePolicy) -> Body:
+def _body(advice: SliceAdvice, mig: MigGpu | None, policy: SlicePolicy, model: str) -> Body:
     names = {profile.key: profile.name for profile in mig.sizes} if mig else {}
     return {
         "action": advice.action,
@@ -46,13 +46,13 @@ def _body(advice: SliceAdvice, mig: MigGpu | None, policy: SlicePolicy) -> Body:
         "speeds": [{"mig_profile": names[key], "speed_ratio": round(s, 4)} for key, s in advice.speeds.items()],
         "max_slowdown_ratio": policy.max_slowdown_ratio,
         "reasons": [{"code": because.code, "sentence": because.sentence} for because in advice.because],
-        "ask_for": _words(advice.profile) if advice.profile else None,
+        "ask_for": _words(advice.profile.name, model) if advice.profile else None,
     }
 
 
-def _words(profile: MigProfile) -> Body:
+def _words(profile: str, model: str) -> Body:
     return {
         "kubernetes_resource": dict(kubernetes_resource(profile)),
         "kubernetes_dra_selector": dra_selector(profile),
-        "slurm_gres": slurm_gres(profile),
+        "slurm_gres": slurm_gres(profile, gpu_model=model),
     }

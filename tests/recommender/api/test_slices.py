@@ -86,7 +86,7 @@ def test_a_small_job_is_advised_a_slice_in_the_words_of_schedulers(known: Snapsh
     assert mig["ask_for"] == {
         "kubernetes_resource": {"nvidia.com/mig-3g.40gb": "1"},
         "kubernetes_dra_selector": "device.attributes['gpu.nvidia.com'].profile == '3g.40gb'",
-        "slurm_gres": "gpu:3g.40gb:1",
+        "slurm_gres": "gpu:h100_3g.40gb:1",
     }
     speeds = {speed["mig_profile"]: speed["speed_ratio"] for speed in mig["speeds"]}
     assert speeds["2g.20gb"] < 1 / 1.1 <= speeds["3g.40gb"]

@@ -49,6 +49,8 @@ def test_who_runs_is_not_moved_for_a_packing_that_has_no_room_for_all() -> None:
 def test_profiles_in_the_words_of_schedulers() -> None:
     """The media variant has a dot where NVML has a plus."""
     profile = KIND.mig.profile("1g+me")
-    assert kubernetes_resource(profile) == {"nvidia.com/mig-1g.10gb.me": "1"}
-    assert dra_selector(KIND.mig.profile("3g")) == "device.attributes['gpu.nvidia.com'].profile == '3g.40gb'"
-    assert slurm_gres(KIND.mig.profile("3g"), 2) == "gpu:3g.40gb:2"
+    assert kubernetes_resource(profile.name) == {"nvidia.com/mig-1g.10gb.me": "1"}
+    assert dra_selector(KIND.mig.profile("3g").name) == "device.attributes['gpu.nvidia.com'].profile == '3g.40gb'"
+    assert slurm_gres("3g.40gb", 2) == "gpu:3g.40gb:2"
+    assert slurm_gres("3g.40gb", 1, "NVIDIA A100-SXM4-80GB") == "gpu:a100_3g.40gb:1"
+    assert (slurm_gres("", 2, "A100-SXM-80"), slurm_gres("", 2)) == ("gpu:a100:2", "gpu:2")
