@@ -76,7 +76,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.AUTOSCALED: "an autoscaler follows its use of this request: a new request would change its number of replicas",
     Reason.EVICTED: "it was evicted a short time ago: not lowered yet",
     Reason.RUNS: "a job: sized from the highest peaks of its runs",
-    Reason.START_UP: "its highest peaks come in the first ten minutes of its runs",
+    Reason.START_UP: "start-up needs more than steady use: its highest peaks come in the first minutes of its instances",
 }
 
 

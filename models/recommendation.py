@@ -54,8 +54,14 @@ RECOMMENDATION_FIELDS: tuple[Field, ...] = (
         _NAN,
     ),
     Field("runs", "uint16", (), "finished runs of a job; 0 for what runs on and on"),
-    Field("start_peak", "float64", (_R,), "highest value in the first ten minutes of its runs, of a job", _NAN),
-    Field("steady_peak", "float64", (_R,), "highest value after them, of a job", _NAN),
+    Field(
+        "start_peak",
+        "float64",
+        (_R,),
+        "highest value in the first five to ten minutes of its instances; NaN: none began",
+        _NAN,
+    ),
+    Field("steady_peak", "float64", (_R,), "highest value of its instances after that", _NAN),
     Field("history_day", "int32", (), "UTC day of the newest column of the two below; -1: none", -1),
     Field(
         "request_days", "uint16", (_R, 32), "request at the end of each day, log codes; column = day number modulo 32"

@@ -73,8 +73,8 @@ def _explanation_model(unit: str) -> type[BaseModel]:
         "expert_slack_ratio": _field("share of it that P95 usage is expected to leave unused", 0.3),
         "expert_overrun_ratio": _field("memory: chance of an OOM kill in a day; CPU: share of time above it", 0.009),
         "runs": (int, Field(description="finished runs of a job; 0 for what runs on and on", examples=[0])),
-        f"start_peak_{unit}": _field(f"highest use in the first ten minutes of its runs, of a job, in {unit}", None),
-        f"steady_peak_{unit}": _field(f"highest use after them, of a job, in {unit}", None),
+        f"start_peak_{unit}": _field(f"highest use in the first minutes of its instances in {unit}", None),
+        f"steady_peak_{unit}": _field(f"highest use after them in {unit}", None),
         "would_change": (list[str], Field(description="what would change the decision, likeliest first")),
         "missing": (dict[str, str], Field(description="why each field of this object that is null is null, by field")),
     }

@@ -14,7 +14,7 @@ from recommender.sizing.records import NAMES
 from recommender.view import Row
 
 Body = dict[str, Any]
-_NO_JOB = "it is no job, or its runs have no such phase: a job stops for an hour and runs again at least three times"
+_UNSEEN = "no instance was seen to begin, or none to go on"
 _COLD = f"under {ENOUGH_DAYS} days with usage a plain rule serves, which has no record to weigh"
 
 
@@ -37,7 +37,7 @@ def explanation(row: Row, resource: int, unit: str) -> Body:
         **phases,
         "would_change": list(_would_change(Reason(int(row["reasons"][resource])), NAMES[resource], known)),
         "missing": {name: _COLD for name, value in numbers.items() if value is None}
-        | {name: _NO_JOB for name, value in phases.items() if value is None},
+        | {name: _UNSEEN for name, value in phases.items() if value is None},
     }
 
 
@@ -69,6 +69,7 @@ _MENDS = {
     Reason.PEAK: "when its highest peak is older than policy looks back, it falls",
     Reason.GROWING: "when it stops growing for some days, what was added for growth goes",
     Reason.OOM_BUMP: "the bump of the OOM kill ends when the kill is older than policy looks back",
+    Reason.START_UP: "when 32 days have no start that needs as much, it falls",
     Reason.UNDO: "the proposal to undo the change ends undo_days after it",
     Reason.COOL_DOWN: "it may be lowered when it has stood for lower_interval_days",
     Reason.HYSTERESIS: "a change of more than hysteresis_ratio is made",

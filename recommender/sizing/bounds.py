@@ -12,6 +12,7 @@ from models.reasons import Reason
 from recommender.sizing.estimate import (
     Estimate,
     at_least_peak,
+    covering_start,
     cpu_percentile,
     flag,
     from_experts,
@@ -30,7 +31,7 @@ from recommender.sizing.estimate import (
     with_throttling,
 )
 from recommender.sizing.expected import Expected
-from recommender.sizing.policy_columns import PolicyColumns, pair
+from recommender.sizing.policy_columns import START_UP, PolicyColumns, pair
 from recommender.sizing.usage import Usage
 
 _LOWER, _TARGET, _UPPER = 0, 1, 2
@@ -68,23 +69,26 @@ def estimate_bounds(usage: Usage, policy: PolicyColumns, expected: Expected | No
 
 
 def _cpu(usage: Usage, policy: PolicyColumns, limit: Array) -> tuple[Estimate, Estimate, Estimate]:
-    """Compressible. The lower bound is a percentile without margin, the upper one has all of it."""
+    """Compressible. The lower bound is a percentile without margin, the upper one has all of it. A start that is short of
+    CPU takes longer; policy says whether it may."""
     held_back = policy["cpu_throttled_ratio"], policy["cpu_throttled_max_raise_ratio"]
     margin = policy["cpu_margin_ratio"]
     plain = highest_day(with_margin(cpu_percentile(usage, _TARGET), margin), usage, margin)
     target = with_throttling(from_experts(plain, limit), usage, *held_back)
+    target = covering_start(target, usage, CPU, policy["cpu_start_up"] == START_UP.index("cover"))
     upper = with_margin(with_throttling(cpu_percentile(usage, _UPPER), usage, *held_back), margin)
     upper = Estimate(np.fmax(upper.value, target.value), upper.reasons)
     return widened_down(cpu_percentile(usage, _LOWER), usage), target, widened_up(upper, usage)
 
 
 def _memory(usage: Usage, policy: PolicyColumns, limit: Array) -> tuple[Estimate, Estimate, Estimate]:
-    """Incompressible: never below the peak, which is the lower bound; growth and an OOM kill add to it."""
+    """Incompressible: never below the peak, which is the lower bound; growth and an OOM kill add to it. A start that is
+    short of memory never ends, so it is covered whatever share of days policy allows to be short."""
     killed = recently_killed(usage, policy["memory_peak_days"])
     bump = policy["oom_bump_ratio"], policy["oom_bump_min_bytes"], policy["oom_bump_max_ratio"]
     margin = policy["memory_margin_ratio"]
     allowed = policy["memory_overrun_days_ratio"]
-    peak = of_runs(memory_peak(usage, allowed), usage, allowed)
+    peak = covering_start(of_runs(memory_peak(usage, allowed), usage, allowed), usage, MEMORY, np.array([True]))
     growing = with_growth(peak, usage, policy["memory_growth_days"], policy["memory_growth_max_ratio"])
     bumped = with_oom_bump(growing, usage, killed, bump)
     plain = with_margin(bumped, margin)

@@ -75,8 +75,16 @@ _START_RATIO = 1.1
 
 
 def start_up(usage: Usage) -> Array:
-    """START_UP, [n, 2] uint64, where the peaks of a job come while it starts."""
+    """START_UP, [n, 2] uint64, where instances need more while they start."""
     return flag(usage.runs.start > _START_RATIO * usage.runs.steady, Reason.START_UP)
+
+
+def covering_start(base: Estimate, usage: Usage, resource: int, wanted: Array) -> Estimate:
+    """At least what instances of a service needed to start, where `wanted`: each roll-out needs it anew. Of a job the
+    start is part of its runs. Peaks of starts are kept rounded up; never more than was seen."""
+    start = np.fmin(usage.runs.start[:, resource], usage.peak[:, resource])
+    kept = wanted & (usage.runs.count == 0) & (start > base.value)
+    return base.because(kept, start, Reason.START_UP)
 
 
 def highest_day(base: Estimate, usage: Usage, margin: Array) -> Estimate:

@@ -1,4 +1,5 @@
-"""The runs of jobs: one workload, sized from the distribution over its runs and not over its days."""
+"""The runs of jobs: one workload, sized from the distribution over its runs and not over its days. And what jobs and
+services need to start, beside what they need to go on."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from models.columns import Array, Columns
 from models.peak16 import from_peak16
-from models.profile import RUNS
+from models.profile import MEMORY, RUNS
 
 MIN_RUNS = 3
 """Finished runs from which on a workload is taken for a job: what stops and starts anew twice may be a mended service."""
@@ -16,8 +17,9 @@ MIN_RUNS = 3
 
 @dataclass(frozen=True, slots=True)
 class JobRuns:
-    """count: [n] finished runs, 0 for what is no job; start, steady: [n, 2] highest peaks in the first ten minutes of a run
-    and after them, over the newest 16; highest: [n, RUNS] memory peak of each run. NaN where it is no job."""
+    """count: [n] finished runs, 0 for what is no job; start, steady: [n, 2] highest peaks in the first minutes of an
+    instance and after them, over the newest 16 runs of a job or the newest 32 days, NaN where there was none;
+    highest: [n, RUNS] memory peak of each run (of a long one, of each two days), NaN where it is no job."""
 
     count: Array
     start: Array
@@ -28,12 +30,11 @@ class JobRuns:
     def of(cls, profiles: Columns) -> JobRuns:
         """From rows of the profile table. Most slabs hold no job, and cost one comparison."""
         count = np.where(profiles["runs"] >= MIN_RUNS, profiles["runs"], 0)
-        n, jobs = len(count), np.flatnonzero(count)
-        start, steady, highest = np.full((n, 2), np.nan), np.full((n, 2), np.nan), np.full((n, RUNS), np.nan)
+        first, after = profiles["run_start_peak"], profiles["run_peak"]
+        start, steady = (_peaks(codes.max(axis=2)) for codes in (first, after))  # codes sort as their values do
+        highest, jobs = np.full((len(count), RUNS), np.nan), np.flatnonzero(count)
         if len(jobs):
-            first, after = (_peaks(profiles[name][jobs]) for name in ("run_start_peak", "run_peak"))
-            start[jobs], steady[jobs] = np.fmax.reduce(first, axis=2), np.fmax.reduce(after, axis=2)
-            highest[jobs] = np.fmax(first[:, 1], after[:, 1])
+            highest[jobs] = _peaks(np.maximum(first[jobs, MEMORY], after[jobs, MEMORY]))
         return cls(count, start, steady, highest)
 
     def memory(self, overrun_ratio: Array) -> Array:

@@ -13,7 +13,7 @@ import numpy as np
 from models.columns import Array
 from recommender.sizing.settings import CHOICES, PolicyOverride, SizingPolicy
 
-LIMITS, AUTOSCALED = CHOICES["limits"], CHOICES["autoscaled"]
+LIMITS, AUTOSCALED, START_UP = CHOICES["limits"], CHOICES["autoscaled"], CHOICES["cpu_start_up"]
 """A word of a policy as a number is its place here."""
 
 

@@ -11,7 +11,12 @@ from models.profile import PEAK_DAYS
 
 LimitsPolicy = Literal["keep-ratio", "drop-cpu-limit", "equal-request"]
 Autoscaled = Literal["no", "cpu", "memory", "both"]
-CHOICES: dict[str, tuple[str, ...]] = {"limits": get_args(LimitsPolicy), "autoscaled": get_args(Autoscaled)}
+StartUp = Literal["share", "cover"]
+CHOICES: dict[str, tuple[str, ...]] = {
+    "limits": get_args(LimitsPolicy),
+    "autoscaled": get_args(Autoscaled),
+    "cpu_start_up": get_args(StartUp),
+}
 """The fields of SizingPolicy that are words, and what each may be."""
 
 
@@ -41,6 +46,10 @@ class SizingPolicy:
     """0-1. Mean share of throttled CFS periods from which on usage is taken to be held back by the limit."""
     cpu_throttled_max_raise_ratio: float = 0.5
     """Most that throttling may add to the CPU estimate, so that no loop of limit and demand runs away."""
+    cpu_start_up: StartUp = "share"
+    """What CPU the first minutes of an instance get, when they need more than it does later. share: what the target leaves
+    and others do not use, so that a start may take longer. cover: the target covers the highest start of 32 days.
+    Memory always covers it."""
     memory_peak_days: int = PEAK_DAYS
     """1-32 days whose highest peaks memory must cover: with 32 a weekly and a monthly job stay in view."""
     memory_overrun_days_ratio: float = 0.0
