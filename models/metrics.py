@@ -1,6 +1,7 @@
 """sizewise's own metrics: declared here once. Code, dashboards, alerts and docs may use no other name.
 
-Labels are bounded: a stage, a source, a stream, a reason from a closed list. Never a workload, pod or job.
+Labels are bounded: a stage, a source, a stream, a reason from a closed list. Never a workload, pod or job: what is told of
+those is declared in models.fleet_metrics.
 """
 
 from __future__ import annotations
@@ -109,6 +110,7 @@ METRICS: tuple[MetricSpec, ...] = (
     ),
     MetricSpec("sizewise_view_workloads", "gauge", "Workloads in the view"),
     MetricSpec("sizewise_view_age_seconds", "gauge", "Age of the newest message in the view"),
+    MetricSpec("sizewise_fleet_series_seconds", "histogram", "Time to make the fleet's series", (), _SECONDS),
 )
 
 CATALOGUE: dict[str, MetricSpec] = {spec.name: spec for spec in METRICS}

@@ -15,7 +15,8 @@ from typing import Any
 
 import click
 
-from models.metrics import METRICS
+from models.fleet_metrics import FLEET_METRICS
+from models.metrics import METRICS, MetricSpec
 from models.profile import PROFILE_FIELDS
 from models.reasons import SENTENCES, Action, Reason
 from models.recommendation import RECOMMENDATION_FIELDS
@@ -67,14 +68,16 @@ def settings_page() -> str:
 
 
 def metrics_page() -> str:
-    """Every metric of sizewise itself."""
+    """Every metric: of sizewise itself, and of the fleet."""
+    return "\n".join([NOTE, _METRICS_INTRO, _metric_table(METRICS), _FLEET_INTRO, _metric_table(FLEET_METRICS)])
+
+
+def _metric_table(specs: tuple[MetricSpec, ...]) -> str:
     rows = [
         f"| `{spec.name}` | {spec.kind} | {', '.join(f'`{label}`' for label in spec.labels)} | {_cell(spec.help)} |"
-        for spec in METRICS
+        for spec in specs
     ]
-    return "\n".join(
-        [NOTE, _METRICS_INTRO, "| metric | kind | labels | meaning |\n| --- | --- | --- | --- |", *rows, ""]
-    )
+    return "\n".join(["| metric | kind | labels | meaning |\n| --- | --- | --- | --- |", *rows, ""])
 
 
 def signals_page() -> str:
@@ -191,10 +194,21 @@ policy = { memory_margin_ratio = 0.3 }
 `sizewise up` flushes and commits every 2 s where the defaults below are longer.
 """
 
-_METRICS_INTRO = """# Metrics of sizewise itself
+_METRICS_INTRO = """# Metrics
+
+Dashboards, alerts and recording rules over these: `dashboards/`, `deploy/grafana/`, `deploy/prometheus/`.
+
+## sizewise itself
 
 `sizewise serve` and `up` have them at `/metrics` of the API; every role serves them on `--metrics-port` as well. Standard
 `process_*` metrics are there beside these. Labels are bounded: never a workload, pod or job.
+"""
+
+_FLEET_INTRO = """## Workloads, GPUs, nodes, namespaces
+
+At `/metrics` of the API, from its newest snapshot, made anew every `api.metrics.interval_ms`. A value that is not known has
+no series; it is never 0. Sizes are per instance, savings and totals over all instances. Of workloads, nodes, GPUs and
+namespaces only so many are told one by one (`api.metrics`); what is left out stands in the totals, and is counted.
 """
 
 _SIGNALS_INTRO = """# Signals, profiles, recommendations

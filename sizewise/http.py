@@ -12,6 +12,8 @@ from fastapi import FastAPI  # noqa: TID251 - a type: what the server runs
 
 from recommender.api.app import create_app
 from recommender.api.settings import ApiSettings
+from recommender.exposition.publish import FleetSeries
+from recommender.mig.choose import SlicePolicy
 from recommender.view import View
 from recommender.view_follow import Follower
 from sizewise.exits import Exit
@@ -50,7 +52,10 @@ def stages(
     log: EventLog, view: View, settings: Settings, meter: PrometheusMeter, listener: socket.socket
 ) -> list[Stage]:
     """What keeps the view up to date, and what answers from it."""
-    app = create_app(view, settings["api"], meter, time.monotonic, lambda: (meter.exposition(), CONTENT_TYPE))
+    api: ApiSettings = settings["api"]
+    policy = SlicePolicy(api.mig.max_slowdown_ratio, api.mig.memory_margin_ratio)
+    fleet = FleetSeries(view, api.metrics, policy, meter, time.monotonic)
+    app = create_app(view, api, meter, time.monotonic, lambda: (meter.exposition() + fleet.text, CONTENT_TYPE))
 
     def follow(stop: threading.Event) -> None:
         Follower(log, view, settings["view"], meter, time.time).run(stop)
@@ -58,7 +63,7 @@ def stages(
     def answer(stop: threading.Event) -> None:
         _serve(app, listener.dup(), stop)  # the server closes what it is given; a restarted one needs it again
 
-    return [Stage("view", follow), Stage("api", answer)]
+    return [Stage("view", follow), Stage("series", fleet.run), Stage("api", answer)]
 
 
 def serve_view(log: EventLog, settings: Settings, meter: PrometheusMeter, stop: threading.Event) -> None:

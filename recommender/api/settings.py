@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from recommender.exposition.settings import ExpositionSettings
+
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -51,6 +53,8 @@ class ApiSettings:
     place: PlaceSettings = PlaceSettings()
 
     mig: MigSettings = MigSettings()
+
+    metrics: ExpositionSettings = ExpositionSettings()
 
     def __post_init__(self) -> None:
         if self.host not in LOOPBACK:

@@ -1,0 +1,62 @@
+"""Who holds which GPU now, by the allocations of the inventory: one pass over all nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from models.hardware.discovery import find_gpu, mig_of
+from models.hardware.geometry import UnknownProfileError
+from models.hardware.prices import PRICES
+from models.inventory import Gpu, Node
+from recommender.gpu_seen import GpuHeld
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One workload on one GPU or slice. share: of the GPU's compute. price_usd_per_hour: of that share; None: not known."""
+
+    workload: str
+    node: Node
+    held: GpuHeld
+    share: float
+    price_usd_per_hour: float | None
+
+
+def holdings(nodes: Mapping[str, Node]) -> list[Holding]:
+    """Each workload once per GPU or slice, however many of its instances name it."""
+    return [holding for node in nodes.values() if node.gpus for holding in _on(node)]
+
+
+def share_of(gpu: Gpu, mig_profile: str) -> float:
+    """Share of the GPU's compute that a slice is; the whole GPU, and a slice that nobody knows, count as 1."""
+    mig = mig_of(gpu.model, gpu.pci_device_id, gpu.mig_profiles) if mig_profile else None
+    try:
+        return mig.compute_share(mig.profile(mig_profile)) if mig else 1.0
+    except UnknownProfileError:
+        return 1.0
+
+
+def _on(node: Node) -> Iterator[Holding]:
+    holders: dict[str, list[str]] = {}
+    for allocation in node.allocations:
+        for uuid in allocation.gpu_uuids:
+            mine = holders.setdefault(uuid, [])
+            if allocation.workload not in mine:
+                mine.append(allocation.workload)
+    for gpu in node.gpus:
+        price = gpu_price(node, gpu)
+        for uuid, profile in ((gpu.uuid, ""), *((slice_.uuid, slice_.profile) for slice_ in gpu.mig)):
+            mine = holders.get(uuid, [])
+            share = share_of(gpu, profile) / max(len(mine), 1)
+            cost = None if price is None else price * share
+            yield from (Holding(who, node, GpuHeld(gpu, profile, len(mine) > 1), share, cost) for who in mine)
+
+
+def gpu_price(node: Node, gpu: Gpu) -> float | None:
+    """USD per hour of one GPU: its part of the node's price, else the list price of its model; None: neither is known."""
+    if node.price_usd_per_hour is not None:
+        return node.price_usd_per_hour / len(node.gpus)
+    model = find_gpu(gpu.model, gpu.pci_device_id)
+    listed = PRICES.get(model.name) if model else None
+    return listed.usd_per_hour if listed else None
