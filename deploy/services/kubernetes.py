@@ -70,9 +70,9 @@ class KubernetesCluster:
         return json.loads(self.kubectl("get", *arguments, "-o", "json").stdout)
 
     def apply(self, *manifests: Mapping[str, Any]) -> subprocess.CompletedProcess[str]:
-        """`kubectl apply` of objects. Raises ServiceError when one is refused."""
+        """Server-side apply of objects. Raises ServiceError when one is refused."""
         items = {"apiVersion": "v1", "kind": "List", "items": list(manifests)}
-        return self.kubectl("apply", "-f", "-", stdin=json.dumps(items))
+        return self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(items))
 
     def patch_status(self, resource: str, patch: Mapping[str, Any], namespace: str = "default") -> None:
         """Write what a kubelet or a controller would: a merge patch of the status of KIND/NAME."""
