@@ -12,7 +12,7 @@ from models.columns import Array
 from models.fleet_metrics import FLEET_CATALOGUE
 from models.metrics import Meter
 from recommender.exposition import advice, bottlenecks, counts, market, money, workloads
-from recommender.exposition.advice import Advisor
+from recommender.exposition.advice import LOOKED_AT_PER_PASS, Advisor
 from recommender.exposition.holdings import Holding, holdings
 from recommender.exposition.namespaces import Namespaces, namespace_series
 from recommender.exposition.nodes import gpu_series, node_series
@@ -36,10 +36,11 @@ class FleetSeries:
         policy: SlicePolicy,
         meter: Meter,
         now: Callable[[], float],
+        advice_per_pass: int = LOOKED_AT_PER_PASS,
     ) -> None:
         """`now` in seconds, for the time that a making takes."""
         self._view, self._settings, self._meter, self._now = view, settings, meter, now
-        self._advisor = Advisor(policy)
+        self._advisor = Advisor(policy, advice_per_pass)
         self._rooms, self._coverage = PerNode(room_of), PerNode(counts.coverage_of)
         self._told: pa.Array | None = None
         self._made_of: Snapshot | None = None

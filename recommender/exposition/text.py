@@ -73,7 +73,7 @@ class Exposition:
         if self._catalogue[name].labels:
             raise ValueError(f"{name} has no labels here; the catalogue declares {self._catalogue[name].labels}")
         line = [f"{name} {value!r}\n"] if np.isfinite(value) else []
-        self._lines.setdefault(name, []).append(pa.array(line, pa.string()))
+        self._lines.setdefault(name, []).append(pa.array(line, pa.large_string()))
 
     def text(self) -> bytes:
         """Everything in the text format, HELP and TYPE before each family; families without a series are left out."""
