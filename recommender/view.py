@@ -19,6 +19,7 @@ from models.profile import PROFILE_FIELDS
 from models.reasons import Action
 from models.recommendation import RECOMMENDATION_FIELDS
 from models.workload import WorkloadName
+from recommender.access.tenancy import Tenancy
 
 SlabKey = tuple[int, str]
 """Partition and message key: the same pair names a profile slab and the recommendations made from it."""
@@ -73,6 +74,20 @@ class Slab:
     ids: Sequence[str]
     columns: Mapping[str, Array]
     packed_profile: bytes | None = None
+
+    def packed_of(self, index: int) -> bytes | None:
+        """The packed profiles among which that of this row is; None when it was not read yet."""
+        return self.packed_profile
+
+    def take(self, rows: Array) -> Slab:
+        """These rows alone."""
+        ids = [self.ids[row] for row in rows.tolist()]
+        return Slab(ids, {name: column[rows] for name, column in self.columns.items()}, self.packed_profile)
+
+    @cached_property
+    def parts(self) -> dict[tuple[str, ...], Slab]:
+        """Parts cut out of it so far, by the namespaces that they are of. They live as long as the slab."""
+        return {}
 
     @cached_property
     def row_of(self) -> Mapping[str, int]:
@@ -150,6 +165,16 @@ class Snapshot:
         return np.fromiter(counts, np.float64, len(self))
 
     @cached_property
+    def tenancy(self) -> Tenancy:
+        """What belongs to which namespace."""
+        return Tenancy.of(self.names, self.nodes, self.events)
+
+    @cached_property
+    def restricted(self) -> dict[tuple[str, ...], Snapshot]:
+        """Parts cut out of it so far, by the namespaces that they are of: see recommender.access.restrict."""
+        return {}
+
+    @cached_property
     def _ends(self) -> Array:
         return np.cumsum([len(slab.ids) for slab in self.slabs.values()])
 
@@ -173,13 +198,23 @@ class Snapshot:
             number = int(np.searchsorted(self._ends, place, side="right"))
             yield Row(self._order[number], place - (int(self._ends[number - 1]) if number else 0))
 
+    def by_slab(self, places: Array) -> Iterator[tuple[Slab, Array]]:
+        """These places, ascending, as rows of the slabs that hold them."""
+        numbers = np.searchsorted(self._ends, places, side="right")
+        for number in np.unique(numbers).tolist():
+            start = int(self._ends[number - 1]) if number else 0
+            yield self._order[number], places[numbers == number] - start
+
     def events_of(self, workload: str) -> list[WorkloadEvent]:
         """Its events among those kept, newest first."""
         return [event for event in reversed(self.events) if event.workload == workload]
 
-    def prepare(self) -> None:
-        """Join the columns now, in the writer's thread, so that no request waits for it."""
+    def prepare(self, by_namespace: bool = False) -> None:
+        """Join the columns now, in the writer's thread, so that no request waits for it. by_namespace: index what belongs
+        to whom as well, so that no asker's first answer tells by its time how much that is."""
         _ = (self.columns, self.names, self.saving, self.weights)
+        if by_namespace:
+            _ = self.tenancy
 
 
 class View:
@@ -189,6 +224,8 @@ class View:
         self.snapshot = Snapshot()
         self.missing: Mapping[str, str] = {"log": "not read yet"}
         """What stands between the view and readiness: stream, and why. Empty when caught up once."""
+        self.by_namespace = False
+        """Whether askers see their own namespaces alone: then each snapshot is indexed before it is shown."""
 
     @property
     def ready(self) -> bool:

@@ -31,9 +31,10 @@ _log = logging.getLogger(__name__)
 
 def profile_of(row: Row) -> Columns | None:
     """The whole profile of one workload, unpacked from its slab now (1-2 ms); None when it was not read yet."""
-    if row.slab.packed_profile is None:
+    packed = row.slab.packed_of(row.index)
+    if packed is None:
         return None
-    slab = decode_columns(row.slab.packed_profile, PROFILE_FIELDS)
+    slab = decode_columns(packed, PROFILE_FIELDS)
     places = [place for place, workload in enumerate(slab.workloads) if workload == row.id]
     return Columns(slab.table, [row.id], {k: v[places[:1]] for k, v in slab.arrays.items()}) if places else None
 
@@ -183,7 +184,7 @@ class Follower:
         self._dirty |= fresh
         if self._dirty and self._now() - self._published_s >= self._settings.publish_interval_ms / 1000:
             snapshot = self._contents.snapshot()
-            snapshot.prepare()
+            snapshot.prepare(self._view.by_namespace)
             self._view.snapshot = snapshot
             self._published_s, self._dirty = self._now(), False
             self._meter.gauge("sizewise_view_workloads", len(snapshot))
