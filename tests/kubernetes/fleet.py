@@ -1,0 +1,163 @@
+"""A log as collectors, profiler and recommender leave it after ten days: the workloads whose pods the tests create."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import pi, sin
+from pathlib import Path
+
+from models.inventory import Node
+from models.metrics import NullMeter
+from models.signals import RowKind
+from models.telemetry import KEY_COLUMNS, TelemetryBatch
+from profiler.service import Profiler
+from profiler.settings import ProfilerSettings
+from recommender.service import Recommender
+from recommender.settings import RecommenderSettings
+from stream import schemas
+from stream.consume import ConsumeSettings
+from stream.contract import EventLog, Message
+from stream.json_codec import encode_json
+from stream.open import open_log
+from stream.settings import LogSettings
+from stream.streams import INVENTORY, PROFILES, TELEMETRY, stream_specs
+from stream.telemetry_encoder import encode_telemetry
+
+CLUSTER = "prod"
+MIB, GIB = 2**20, 2**30
+H100 = "NVIDIA H100 80GB HBM3"
+
+_DAYS, _SLOTS, _SLOT_MS = 10, 48, 1_800_000
+_DEADLINE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What a workload used all the time, give or take a tenth over the day."""
+
+    workload: str
+    cpu_cores: float
+    memory_bytes: float
+    gpu_model: str = ""
+
+
+def write_log(file: Path, used: tuple[Used, ...], nodes: tuple[Node, ...] = ()) -> str:
+    """The log's location, once the recommendations are in it."""
+    location = f"sqlite:{file}"
+    log = open_log(LogSettings(location, sqlite_synchronous="normal"))
+    log.ensure(stream_specs(1))
+    now_ms = int(time.time() * 1000)
+    writer = log.writer()
+    writer.append(TELEMETRY, list(_telemetry(used, now_ms)))
+    writer.append(INVENTORY, [_reported(node, now_ms) for node in nodes])
+    writer.flush(10)
+    writer.close()
+    _work_through(log)
+    log.close()
+    return location
+
+
+def _telemetry(used: tuple[Used, ...], now_ms: int) -> Iterator[Message]:
+    """A message per day and kind of row, all from one collector; the newest row is half an hour old at most."""
+    start_ms = now_ms - _DAYS * _SLOTS * _SLOT_MS
+    sequence = 0
+    for day in range(_DAYS):
+        ends = [start_ms + (day * _SLOTS + slot + 1) * _SLOT_MS for slot in range(_SLOTS)]
+        for batch in (_batch("cpu", used, ends), _batch("gpu", tuple(u for u in used if u.gpu_model), ends)):
+            if not len(batch):
+                continue
+            sequence += 1
+            headers = {
+                schemas.SCHEMA: schemas.TELEMETRY[batch.kind],
+                schemas.PRODUCER: "test",
+                schemas.SEQUENCE: str(sequence),
+            }
+            yield Message("test", encode_telemetry(batch), headers, ends[-1], 0)
+
+
+def _batch(kind: RowKind, used: tuple[Used, ...], ends: list[int]) -> TelemetryBatch:
+    """Rows by time, then by workload, as a collector sends them."""
+    wave = [1 + 0.1 * sin(2 * pi * slot / len(ends)) for slot in range(len(ends))]
+    signals = [_cpu_signals(u, w) if kind == "cpu" else _gpu_signals(w) for w in wave for u in used]
+    keys = {
+        "workload": [u.workload for u in used],
+        "instance": [f"{u.workload.split('/')[3]}-0" for u in used],
+        "gpu_uuid": [f"GPU-{number}" for number in range(len(used))],
+        "gpu_model": [u.gpu_model for u in used],
+        "mig_profile": [""] * len(used),
+    }
+    return TelemetryBatch(
+        kind,
+        {name: keys[name] * len(ends) for name in KEY_COLUMNS[kind]},
+        [end for end in ends for _ in used],
+        [_SLOT_MS] * (len(ends) * len(used)),
+        {name: [row[name] for row in signals] for name in (signals[0] if signals else ())},
+    )
+
+
+def _cpu_signals(used: Used, wave: float) -> Mapping[str, float]:
+    return {"cpu_cores": used.cpu_cores * wave, "memory_working_set_bytes": used.memory_bytes * wave}
+
+
+def _gpu_signals(wave: float) -> Mapping[str, float]:
+    """A fifth of the GPU, a tenth of its memory: what a slice holds easily."""
+    return {
+        "gpu_utilization_ratio": 0.2 * wave,
+        "memory_copy_utilization_ratio": 0.05 * wave,
+        "power_watts": 130.0,
+        "power_limit_watts": 700.0,
+        "framebuffer_used_bytes": 8.0 * GIB,
+        "framebuffer_total_bytes": 80.0 * GIB,
+    }
+
+
+def _reported(node: Node, now_ms: int) -> Message:
+    headers = {schemas.SCHEMA: schemas.NODE}
+    return Message(f"{node.cluster}/{node.name}", encode_json(node), headers, now_ms, 0)
+
+
+def _work_through(log: EventLog) -> None:
+    """Profiler and recommender run until each has committed what there was."""
+    quick = ConsumeSettings(commit_interval_s=0.02, poll_timeout_s=0.02)
+    profiler = Profiler(log, ProfilerSettings(commit_interval_s=0.02), NullMeter(), time.time)
+    recommender = Recommender(log, RecommenderSettings(consume=quick), NullMeter(), time.monotonic)
+    with _running(profiler.run, recommender.run):
+        _until(lambda: _taken(log, ProfilerSettings().group, TELEMETRY))
+        _until(lambda: _taken(log, RecommenderSettings().group, PROFILES))
+
+
+def _taken(log: EventLog, group: str, stream: str) -> bool:
+    return log.committed(group, stream).get(0) == log.offsets(stream)[0][1]
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline, "what the test waits for did not come"
+        time.sleep(0.02)
+
+
+@contextmanager
+def _running(*roles: Callable[[threading.Event], None]) -> Iterator[None]:
+    stop, failures = threading.Event(), []
+
+    def run(role: Callable[[threading.Event], None]) -> None:
+        try:
+            role(stop)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=run, args=(role,)) for role in roles]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(_DEADLINE_S)
+    assert failures == []
