@@ -108,6 +108,9 @@ class Collector:
 
         The times are multiples of the interval from the start, so reads do not drift; one that is missed is left out.
         """
+        for asked in self._sources:  # there from the start, so that rate() sees the first
+            self._meter.count("sizewise_collector_source_errors_total", 0, source=asked.source.name)
+            self._meter.count("sizewise_collector_clamped_values_total", 0, source=asked.source.name)
         interval_ms = round(self._settings.interval_s * 1000)
         flush_ms = round(self._settings.flush_interval_s * 1000)
         start = self._now().steady_ms

@@ -19,7 +19,7 @@ from recommender.view_settings import ViewSettings
 from stream import schemas
 from stream.columns_codec import decode_columns
 from stream.contract import EventLog, LogUnavailableError, Reader, Record
-from stream.dead_letters import BadMessageError
+from stream.dead_letters import BadMessageError, Reason
 from stream.json_codec import decode_json
 from stream.streams import EVENTS, INVENTORY, PROFILES, RECOMMENDATIONS
 
@@ -141,6 +141,8 @@ class Follower:
 
     def run(self, stop: threading.Event) -> None:
         """A log that is away is asked again after a wait; the view keeps what it has and its age shows it."""
+        for reason in Reason:  # there from the start, so that rate() sees the first
+            self._meter.count("sizewise_stage_dead_letters_total", 0, stage=STAGE, reason=reason.value)
         while not stop.is_set():
             try:
                 self._follow(stop)

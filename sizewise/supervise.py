@@ -30,6 +30,9 @@ def supervise(
     The wait doubles with each death in a row and starts anew after a run longer than the longest wait.
     """
     backoff_s = settings.restart_backoff_s
+    meter.count(
+        "sizewise_stage_restarts_total", 0, stage=stage.name
+    )  # there from the start, so that rate() sees the first
     while not stop.is_set():
         began = now()
         try:

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from models.metrics import Meter
 from stream.contract import EventLog, FencedError, LogError, LogUnavailableError, Message, Record, Subscription
-from stream.dead_letters import BadMessageError, dead_letter
+from stream.dead_letters import BadMessageError, Reason, dead_letter
 from stream.streams import DEAD_LETTERS
 
 _log = logging.getLogger(__name__)
@@ -90,6 +90,8 @@ class Consumer:
 
     def run(self, stop: Event) -> None:
         """Consume until `stop` is set; then commit and leave the group. Errors other than the log's end it."""
+        for reason in Reason:  # a counter that is not there until the first error hides that first one from rate()
+            self._meter.count("sizewise_stage_dead_letters_total", 0, stage=self._stage.name, reason=reason.value)
         while not stop.is_set():
             try:
                 self._session(stop)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from recommender.exposition.settings import ExpositionSettings
 
@@ -54,7 +54,7 @@ class ApiSettings:
 
     mig: MigSettings = MigSettings()
 
-    metrics: ExpositionSettings = ExpositionSettings()
+    metrics: ExpositionSettings = field(default_factory=ExpositionSettings)
 
     def __post_init__(self) -> None:
         if self.host not in LOOPBACK:
