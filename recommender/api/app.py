@@ -12,6 +12,8 @@ from fastapi.responses import HTMLResponse  # noqa: TID251
 
 from models.metrics import Meter
 from recommender.api import answers, problems
+from recommender.api.decide import Decider
+from recommender.api.decide_routes import decide_routes
 from recommender.api.detail import detail
 from recommender.api.docs_page import page
 from recommender.api.edge import Edge
@@ -49,18 +51,20 @@ def create_app(
     # no Swagger page: it loads scripts from another site; `page` renders the same from here
     app = _Application(title="sizewise", version=version("sizewise"), description=_ABOUT, docs_url=None, redoc_url=None)
     problems.install(app)
-    app.include_router(_workload_routes(view, settings))
+    supplies = Supplies(TopologyLabels(settings.place.nvlink_labels, settings.place.rack_labels))
+    slices = SliceAdvisor(settings.mig)
+    app.include_router(_workload_routes(view, settings, slices))
     app.include_router(_node_routes(view))
-    app.include_router(_placement_routes(view, settings))
+    app.include_router(_placement_routes(view, supplies))
+    app.include_router(decide_routes(view, supplies, Decider(slices)))
     app.include_router(_own_routes(app, view, exposition))
     hosts, limit = settings.allowed_hosts, settings.body_limit_bytes
     app.add_middleware(Edge, meter=meter, now=now, allowed_hosts=hosts, body_limit_bytes=limit)
     return app
 
 
-def _workload_routes(view: View, settings: ApiSettings) -> APIRouter:
+def _workload_routes(view: View, settings: ApiSettings, slices: SliceAdvisor) -> APIRouter:
     routes = APIRouter(tags=["workloads"])
-    slices = SliceAdvisor(settings.mig)
 
     @routes.get(
         "/v1/workloads",
@@ -129,9 +133,8 @@ def _node_routes(view: View) -> APIRouter:
     return routes
 
 
-def _placement_routes(view: View, settings: ApiSettings) -> APIRouter:
+def _placement_routes(view: View, supplies: Supplies) -> APIRouter:
     routes = APIRouter(tags=["placement"])
-    supplies = Supplies(TopologyLabels(settings.place.nvlink_labels, settings.place.rack_labels))
 
     @routes.post(
         "/v1/place",

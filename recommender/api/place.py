@@ -29,10 +29,13 @@ _NOT_IN_INVENTORY = "the inventory does not know this node"
 
 def place(snapshot: Snapshot, supply: Supply, asked: PlaceRequest) -> Body:
     """The body of a PlaceAnswer. Raises QueryError for a wish that contradicts itself."""
-    job, rules = (
-        job_of(asked, _seen(snapshot, asked)),
-        RankPolicy(asked.weights) if asked.weights is not None else RankPolicy(),
-    )
+    return place_seen(snapshot, supply, asked, _seen(snapshot, asked))
+
+
+def place_seen(snapshot: Snapshot, supply: Supply, asked: PlaceRequest, seen: GpuSeen | None) -> Body:
+    """The same for a workload whose GPU side is known already, whatever `asked.workload` says."""
+    job = job_of(asked, seen)
+    rules = RankPolicy(asked.weights) if asked.weights is not None else RankPolicy()
     nodes, unknown = _candidates(supply, asked)
     offer = _at_rate(supply.only(nodes), asked)
     ranking = rank(job, offer.cluster, offer.facts, offer.policy, rules, asked.limit)
@@ -61,7 +64,9 @@ def place(snapshot: Snapshot, supply: Supply, asked: PlaceRequest) -> Body:
 def job_of(asked: PlaceRequest, seen: GpuSeen | None = None) -> Job:
     """What was asked; where that says nothing, what the profile says. Raises QueryError when wishes contradict each other
     or nothing is asked for."""
-    _check(asked)
+    if not (asked.cpu_cores or asked.memory_bytes or asked.gpus):
+        raise QueryError("cpu_cores", asked.cpu_cores, "ask for CPU, memory or GPUs: this asks for nothing")
+    check_wish(asked)
     milli = 0 if asked.mig_profile or not asked.gpus else max(ceil(GPU_MILLI * asked.gpu_share_ratio), 1)
     request = Request(
         ceil(1000 * asked.cpu_cores),
@@ -104,9 +109,8 @@ def _seen(snapshot: Snapshot, asked: PlaceRequest) -> GpuSeen | None:
     return gpu_seen(profile) if profile else None
 
 
-def _check(asked: PlaceRequest) -> None:
-    if not (asked.cpu_cores or asked.memory_bytes or asked.gpus):
-        raise QueryError("cpu_cores", asked.cpu_cores, "ask for CPU, memory or GPUs: this asks for nothing")
+def check_wish(asked: PlaceRequest) -> None:
+    """Raises QueryError for wishes that contradict each other."""
     if asked.gpu_share_ratio < 1 and (asked.gpus != 1 or asked.mig_profile):
         raise QueryError(
             "gpu_share_ratio", asked.gpu_share_ratio, "a share is of one whole GPU: gpus = 1, no mig_profile"
@@ -151,7 +155,7 @@ def _placement(job: Job, offer: Offer, ranking: Ranking) -> GangPlacement:
     best = ranking.candidates[0]
     node = offer.cluster.names.index(best.node)
     return GangPlacement.single(
-        node, best.slots, f"{best.node} has the best score of {ranking.eligible} nodes with room"
+        node, best.slots, f"{best.node} has the best score of {len(ranking.eligible)} nodes with room"
     )
 
 

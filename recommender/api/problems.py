@@ -16,6 +16,8 @@ from starlette.exceptions import HTTPException
 from recommender.view_query import QueryError
 
 MEDIA_TYPE = "application/problem+json"
+TAG = "form:"
+"""Begins the tag of a body that has several forms. pydantic puts it in the path of an error, where it says nothing."""
 DOCS = "https://github.com/sizewise/sizewise/blob/main/docs/api.md"
 _log = logging.getLogger(__name__)
 
@@ -94,9 +96,7 @@ def install(app: FastAPI) -> None:
         return problem_response(_invalid([fault]), request.url.path)
 
     async def on_invalid(request: Request, error: RequestValidationError) -> Response:
-        faults = [
-            {"field": _field(e["loc"]), "value": _shown(e), "mend": _mend(e["type"], e["msg"])} for e in error.errors()
-        ]
+        faults = [{"field": _field(e), "value": _shown(e), "mend": _mend(e["type"], e["msg"])} for e in error.errors()]
         return problem_response(_invalid(faults), request.url.path)
 
     async def on_http(request: Request, error: HTTPException) -> Response:
@@ -133,12 +133,16 @@ _MENDS = {
 }
 
 
-def _field(where: Sequence[int | str]) -> str:
-    """`limit` of a query; of a body the whole path, `services[0].points[2].latency_s`."""
+def _field(error: Mapping[str, Any]) -> str:
+    """`limit` of a query; of a body the whole path, `services[0].points[2].latency_s`, `[3].gpus` where it is a list."""
+    where: Sequence[int | str] = error["loc"]
+    if error["type"] == "json_invalid":  # its path is the place in the text
+        return "body"
     if where[0] != "body":
         return str(where[-1])
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in where[1:])
-    return path.removeprefix(".") if path.startswith(".") else "body"
+    parts = [part for part in where[1:] if not str(part).startswith(TAG)]
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+    return path.removeprefix(".") or "body"
 
 
 def _shown(error: Mapping[str, Any]) -> Any:

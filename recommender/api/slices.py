@@ -20,10 +20,10 @@ class SliceAdvisor:
     """Advice by the model that comes with sizewise, which is read when it is first needed: 260 KB, some milliseconds."""
 
     def __init__(self, settings: MigSettings) -> None:
-        self._policy = SlicePolicy(settings.max_slowdown_ratio, settings.memory_margin_ratio)
+        self.policy = SlicePolicy(settings.max_slowdown_ratio, settings.memory_margin_ratio)
 
     @cached_property
-    def _model(self) -> SpeedModel:
+    def model(self) -> SpeedModel:
         return carried_model()
 
     def body(self, snapshot: Snapshot, row: Row) -> Body | None:
@@ -33,8 +33,8 @@ class SliceAdvisor:
         if seen is None:
             return None
         held = next(gpus_held(row.id, snapshot.nodes), None)
-        advice, mig = advise_slice(seen, held, self._model, self._policy)
-        return _body(advice, mig, self._policy, seen.model)
+        advice, mig = advise_slice(seen, held, self.model, self.policy)
+        return _body(advice, mig, self.policy, seen.model)
 
 
 def _body(advice: SliceAdvice, mig: MigGpu | None, policy: SlicePolicy, model: str) -> Body:

@@ -1,0 +1,40 @@
+"""The routes that answer a scheduler about a job."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response  # noqa: TID251 - this package is fastapi's one home
+
+from recommender.api.decide import Decider
+from recommender.api.decide_body import DecisionAnswer, Jobs
+from recommender.api.decide_format import HELP, Format, chosen, documented_forms, rendered
+from recommender.api.problems import documented
+from recommender.supply import Supplies
+from recommender.view import View
+
+
+def decide_routes(view: View, supplies: Supplies, decider: Decider) -> APIRouter:
+    routes = APIRouter(tags=["decisions"])
+
+    @routes.post(
+        "/v1/recommend",
+        summary="What a job should get: sizes, MIG slice, nodes, spot advice; one job, or a list of them",
+        responses={
+            **documented_forms(DecisionAnswer | list[DecisionAnswer], "a list where a list of jobs was sent"),
+            **documented(400, 411, 413, 422),
+        },
+    )
+    def post_recommend(
+        asked: Jobs,
+        request: Request,
+        format: Annotated[Format | None, Query(description=HELP)] = None,
+    ) -> Response:
+        snapshot = view.snapshot
+        supply, alone = supplies.of(snapshot.nodes), not isinstance(asked, list)
+        form = chosen(format, request.headers.get("accept", ""))
+        if isinstance(asked, list):
+            return rendered(decider.decide_all(snapshot, supply, asked), form, alone)
+        return rendered([decider.decide(snapshot, supply, asked)], form, alone)
+
+    return routes
