@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from collector.host.cgroup import Counters, DearCounters, Sample
+from collector.host.cgroup_paths import CgroupPaths, path_in
 from collector.host.commands import command_name, split_arguments
 from collector.host.files import KeptFiles
 from collector.host.found import Unit
@@ -56,11 +57,10 @@ class GroupWorkloads:
     """All plain processes of one node as a bounded number of workloads."""
 
     def __init__(
-        self, namer: Namer, files: KeptFiles, settings: HostSettings, covered: Callable[[str], bool], hierarchy: bytes
+        self, namer: Namer, files: KeptFiles, settings: HostSettings, covered: Callable[[str], bool], paths: CgroupPaths
     ) -> None:
-        """`covered` says whether a cgroup path is a workload of its own; `hierarchy` is the line of /proc/PID/cgroup
-        that names it, such as b"0::" (v2) or b":cpuacct:" (v1)."""
-        self._namer, self._settings, self._covered, self._hierarchy = namer, settings, covered, hierarchy
+        """`covered` says whether a cgroup path, which `paths` finds, is a workload of its own."""
+        self._namer, self._settings, self._covered, self._paths = namer, settings, covered, paths
         self._groups = ProcessGroups(settings.proc, files, self._place)
         self._ledgers: dict[str, _Ledger] = {}
         self._known: frozenset[str] = frozenset()
@@ -112,7 +112,7 @@ class GroupWorkloads:
     def _place(self, process: Process) -> str:
         """The group of a process; "" when a cgroup counts it. v1 names units in a hierarchy of its own."""
         lines = (process.file("cgroup") or b"").split(b"\n")
-        path = path_in(lines, self._hierarchy)
+        path = self._paths.of(lines)
         if path and self._covered(path):
             return ""
         unit = recognise(path_in(lines, b":name=systemd:") or path)
@@ -194,15 +194,6 @@ class GroupWorkloads:
 
     def _event(self, kind: EventKind, reported: _Reported, now: Moment) -> WorkloadEvent:
         return WorkloadEvent(kind, reported.workload, reported.named.instance, self._node, now.wall_ms)
-
-
-def path_in(lines: list[bytes], hierarchy: bytes) -> str:
-    """The path of the line `id:controllers:path` that names a hierarchy; a path may hold colons. "" without one."""
-    for line in lines:
-        words = line.split(b":", 2)
-        if hierarchy in line[: len(line) - len(words[-1])]:
-            return words[-1].decode("utf-8", "replace")
-    return ""
 
 
 def _sample(ticks: int, group: Group) -> Sample:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
 import msgspec
 
+from collector.host.cgroup_paths import cgroup_paths
 from collector.host.coverage import Seen, coverage
 from collector.host.files import KeptFiles
 from collector.host.group_workloads import GroupWorkloads
@@ -56,8 +58,9 @@ class HostSource:
         interval_ms = round(host.limits_interval_s * 1000)
         self._cgroups = CgroupWorkloads(self._layout, namer, self._files, host.proc, interval_ms, self._machine.stacked)
         hierarchy = b"0::" if self._layout.unified else b"cpuacct"
-        self._groups = GroupWorkloads(namer, self._files, host, self._cgroups.__contains__, hierarchy)
-        self.whose = Whose(host.proc, hierarchy, self._cgroups, self._groups)
+        paths = cgroup_paths(host.proc, self._layout.main, hierarchy, os.getpid())
+        self._groups = GroupWorkloads(namer, self._files, host, self._cgroups.__contains__, paths)
+        self.whose = Whose(host.proc, paths, self._cgroups, self._groups)
         self._seen = Seen()
         self._newest_ms = 0
         self._next_look_ms = self._next_node_ms = 0

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from collector.host.cgroup_paths import CgroupPaths
 from collector.host.files import read_if_there
-from collector.host.group_workloads import GroupWorkloads, path_in
+from collector.host.group_workloads import GroupWorkloads
 from collector.host.tracked import Tracked
 from collector.host.workloads import CgroupWorkloads
 
@@ -20,14 +21,14 @@ class Instance(NamedTuple):
 class Whose:
     """Answers from the newest read of the host source, in the thread that reads it."""
 
-    def __init__(self, proc: str, hierarchy: bytes, cgroups: CgroupWorkloads, groups: GroupWorkloads) -> None:
-        self._proc, self._hierarchy = proc, hierarchy
+    def __init__(self, proc: str, paths: CgroupPaths, cgroups: CgroupWorkloads, groups: GroupWorkloads) -> None:
+        self._proc, self._paths = proc, paths
         self._cgroups, self._groups = cgroups, groups
 
     def process(self, pid: int) -> Instance | None:
         """None when it is gone, in another namespace of process ids, or has no name yet."""
         lines = (read_if_there(f"{self._proc}/{pid}/cgroup") or b"").split(b"\n")
-        tracked = self._cgroups.holder(path_in(lines, self._hierarchy))
+        tracked = self._cgroups.holder(self._paths.of(lines))
         if tracked is not None:
             return _instance(tracked)
         group = self._groups.holder(pid)
