@@ -97,10 +97,21 @@ METRICS: tuple[MetricSpec, ...] = (
     MetricSpec("sizewise_profiler_workloads", "gauge", "Workloads with a profile"),
     # recommender
     MetricSpec("sizewise_recommender_recommendations_total", "counter", "Recommendations written", ("action",)),
+    MetricSpec(
+        "sizewise_recommender_outcomes_total", "counter", "Changes that followed a recommendation, judged", ("result",)
+    ),
     MetricSpec("sizewise_recommender_decide_seconds", "histogram", "Time of one batch of decisions", (), _SECONDS),
+    # webhook
+    MetricSpec(
+        "sizewise_webhook_reviews_total", "counter", "Reviews of pods answered, by what came of them", ("outcome",)
+    ),
+    MetricSpec(
+        "sizewise_webhook_review_seconds", "histogram", "Time from a review's first byte to its answer", (), _SECONDS
+    ),
     # API
     MetricSpec("sizewise_api_requests_total", "counter", "Requests answered", ("route", "status")),
     MetricSpec("sizewise_api_request_seconds", "histogram", "Time to answer", ("route",), _SECONDS),
+    MetricSpec("sizewise_api_denied_total", "counter", "Requests refused for who asked", ("reason",)),
     MetricSpec("sizewise_audit_entries_total", "counter", "Entries taken for the audit stream", ("decision",)),
     MetricSpec(
         "sizewise_audit_dropped_entries_total",

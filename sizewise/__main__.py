@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "profile": ("sizewise.commands.profile", "Turn telemetry into profiles."),
     "recommend": ("sizewise.commands.recommend", "Turn profiles into recommendations."),
     "serve": ("sizewise.commands.serve", "Answer questions: REST API, metrics."),
+    "webhook": ("sizewise.commands.webhook", "Size pods as they are created: admission webhook."),
     "record": ("sizewise.commands.record", "Record this machine's telemetry into a file."),
     "replay": ("sizewise.commands.replay", "Play a recording into the log."),
     "import": ("sizewise.commands.import_", "Bring history from Prometheus and its kin."),

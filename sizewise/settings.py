@@ -26,6 +26,7 @@ SECTIONS: dict[str, str] = {
     "recommender": "recommender.settings:RecommenderSettings",
     "view": "recommender.view_settings:ViewSettings",
     "api": "recommender.api.settings:ApiSettings",
+    "webhook": "recommender.admission.settings:WebhookSettings",
     "process": "sizewise.process_settings:ProcessSettings",
 }
 """Section of the TOML file: the dataclass behind it. Named as text, so that a collector never imports the others'."""

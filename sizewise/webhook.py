@@ -1,0 +1,221 @@
+"""The webhook wired up: a server that answers from the first moment, and the threads that read for it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import ipaddress
+import logging
+import socket
+import sys
+import threading
+import time
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from ssl import SSLContext
+from typing import Any
+
+import uvicorn
+import uvloop
+
+from recommender.admission.app import AdmissionApp
+from recommender.admission.book import SizeBook
+from recommender.admission.facts import Facts, NoFacts
+from recommender.admission.follow import BookFollower
+from recommender.admission.probes import ProbeApp
+from recommender.admission.review import Reviewer
+from recommender.admission.settings import WebhookSettings
+from recommender.audit import AuditTrail
+from sizewise.exits import USAGE, Exit
+from sizewise.metrics import CONTENT_TYPE, PrometheusMeter
+from sizewise.process import LazyLog
+from sizewise.settings import Settings
+from sizewise.supervise import Stage, start
+from sizewise.tls import TlsError, TlsFiles
+
+KEEP_ALIVE_S = 120
+"""The API server drops a connection that it did not use for 90 s. Were we the first to do so, a review sent at that very
+moment would be lost."""
+SWITCH_INTERVAL_S = 0.0005
+"""How long the reading thread may hold the interpreter while a review waits for it. Python's own 5 ms would be the p99."""
+STOP_TIMEOUT_S = 5
+SWITCH_LOOK_S = 1.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One listening socket and what answers there."""
+
+    app: Any
+    listener: socket.socket
+    tls: SSLContext | None
+
+
+def serve_webhook(settings: Settings, meter: PrometheusMeter, stop: threading.Event) -> None:
+    """The whole `webhook` role, until `stop`. Raises Exit for what cannot be listened on or served."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    webhook: WebhookSettings = settings["webhook"]
+    book, loaded, trail = SizeBook(webhook.cluster), threading.Event(), AuditTrail(meter)
+    certificate = _certificate(webhook)
+    reviewer = Reviewer(webhook, book, _facts(), time.time)
+    doors = _doors(webhook, reviewer, meter, loaded, trail, certificate)
+    with LazyLog(settings["log"]) as log:
+
+        def follow(stop: threading.Event) -> None:
+            BookFollower(log(), book, meter, time.time, lambda: _settle(loaded, book)).run(stop)
+
+        def write_trail(stop: threading.Event) -> None:
+            trail.run(log(), stop)
+
+        made = [Stage("webhook", follow), Stage("audit", write_trail), Stage("kill-switch", _switch(webhook, reviewer))]
+        if certificate is not None:
+            files, interval_s = certificate, webhook.tls.check_interval_s
+            made.append(Stage("certificate", lambda stop: files.follow(stop, interval_s)))
+        threads = start(made, stop, settings["process"], meter, time.monotonic)
+        try:
+            with asyncio.Runner(loop_factory=_loop) as runner:
+                runner.run(_serve(doors, stop))
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+
+
+def _facts() -> Facts:
+    return NoFacts()
+
+
+def _certificate(settings: WebhookSettings) -> TlsFiles | None:
+    """None: without TLS, which is for this machine alone."""
+    tls = settings.tls
+    if tls.certificate:
+        try:
+            return TlsFiles(Path(tls.certificate), Path(tls.key), Path(tls.client_ca) if tls.client_ca else None)
+        except TlsError as error:
+            raise Exit(str(error)) from error
+    if is_loopback(settings.host):
+        return None
+    raise Exit(
+        f"{settings.host} can be reached from elsewhere, and the API server speaks TLS alone: give --cert and --key, or "
+        "--made-in for a certificate of sizewise's own making",
+        USAGE,
+    )
+
+
+def _doors(
+    settings: WebhookSettings,
+    reviewer: Reviewer,
+    meter: PrometheusMeter,
+    loaded: threading.Event,
+    trail: AuditTrail,
+    certificate: TlsFiles | None,
+) -> list[Door]:
+    def exposition() -> tuple[bytes, str]:
+        return meter.exposition(), CONTENT_TYPE
+
+    app = AdmissionApp(
+        reviewer,
+        meter,
+        time.monotonic,
+        loaded.is_set,
+        exposition,
+        trail.write,
+        settings.deadline_s,
+        settings.body_limit_bytes,
+    )
+    doors = [Door(app, listen(settings.host, settings.port), certificate.tls.context if certificate else None)]
+    _log.info("reviews are answered at %s/mutate", _url(doors[0]))
+    if settings.probe_port:
+        doors.append(Door(ProbeApp(loaded.is_set, exposition), listen(settings.host, settings.probe_port), None))
+    return doors
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Raises Exit."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise Exit(
+            f"cannot listen on {host}:{port}: {error.strerror}; choose another port, 0 for a free one"
+        ) from error
+    return listener
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _settle(loaded: threading.Event, book: SizeBook) -> None:
+    """What was loaded stays: the collector of cycles need not walk through it again and again."""
+    gc.collect()
+    gc.freeze()
+    loaded.set()
+    _log.info("ready: %d workloads", len(book))
+
+
+def _switch(settings: WebhookSettings, reviewer: Reviewer) -> Any:
+    """Looks for the file of the kill switch."""
+
+    def look(stop: threading.Event) -> None:
+        file = Path(settings.kill_switch) if settings.kill_switch else None
+        while file is not None and not stop.is_set():
+            there = file.exists()
+            if there != reviewer.stopped:
+                _log.warning("the kill switch %s is %s", file, "on: pods stay as they come" if there else "off again")
+            reviewer.stopped = there
+            stop.wait(SWITCH_LOOK_S)
+        stop.wait()
+
+    return look
+
+
+async def _serve(doors: list[Door], stop: threading.Event) -> None:
+    servers = [_Server(_config(door)) for door in doors]
+    running = [asyncio.create_task(s.serve([d.listener])) for s, d in zip(servers, doors, strict=True)]
+    await asyncio.get_running_loop().run_in_executor(None, stop.wait)
+    for server in servers:
+        server.should_exit = True
+    await asyncio.gather(*running)
+
+
+class _Server(uvicorn.Server):
+    def capture_signals(self) -> Any:
+        """Signals are the process's: `stop` is set by them."""
+        return nullcontext()
+
+
+def _config(door: Door) -> uvicorn.Config:
+    context = door.tls
+    return uvicorn.Config(
+        door.app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=STOP_TIMEOUT_S,
+        ssl_context_factory=(lambda config, default: context) if context is not None else None,
+    )
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    return uvloop.new_event_loop()
+
+
+def _url(door: Door) -> str:
+    host, port = door.listener.getsockname()[:2]
+    return f"{'https' if door.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
