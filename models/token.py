@@ -9,6 +9,7 @@ from dataclasses import dataclass
 class ApiToken:
     """id: the public part of the token. digest: SHA-256 of the whole token, in hex. name: what it is for.
 
+    certificate: common name of the client certificate that stands for it; then there is no token, and no digest.
     verbs and namespaces: see recommender.access.scope. Times in ms since 1970, UTC; revoked_ms 0: it is not.
     """
 
@@ -20,3 +21,4 @@ class ApiToken:
     created_ms: int
     expires_ms: int
     revoked_ms: int = 0
+    certificate: str = ""

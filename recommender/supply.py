@@ -9,17 +9,20 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from models.inventory import Node
+from recommender.access.restrict import restrict
+from recommender.access.scope import Scope
 from recommender.placement.cluster import Cluster
 from recommender.placement.inventory import NodeRoom, TopologyLabels, cluster_of, room_of
 from recommender.placement.job import NodeFacts
 from recommender.placement.policies import PotentialPolicy
 from recommender.placement.potential import Potential, cluster_gpus
 from recommender.placement.request import Ints, Mix, Request
+from recommender.view import Snapshot
 
 _MOST_KINDS = 64
 """Kinds of GPU requests in the mix, the most frequent: 64 are 0.5 ms a question over 1,500 nodes."""
@@ -80,6 +83,7 @@ class Supplies:
         self._rooms: dict[str, NodeRoom] = {}
         self._held: Counter[Request] = Counter()
         self._supply = supply_of([], {})
+        self._seen_of, self._seen = self._supply, dict[tuple[str, ...], Supply]()
 
     def of(self, nodes: Mapping[str, Node]) -> Supply:
         """`nodes` as in a snapshot: nodes that did not report anew are the same objects."""
@@ -92,6 +96,19 @@ class Supplies:
                 self._rooms, self._supply = rooms, supply_of(list(rooms.values()), self._held, self._supply)
             return self._supply
 
+    def seen(self, snapshot: Snapshot, scope: Scope) -> Supply:
+        """The supply as `scope` sees it: of what others hold, only that the room is not free. Kept per scope until the
+        inventory changes."""
+        whole = self.of(snapshot.nodes)
+        if scope.everywhere:
+            return whole
+        with self._lock:
+            if self._seen_of is not whole:
+                self._seen_of, self._seen = whole, {}
+            if scope.namespaces not in self._seen:
+                self._seen[scope.namespaces] = _as_seen(whole, restrict(snapshot, scope).nodes, self._topology)
+            return self._seen[scope.namespaces]
+
     def _count(self, gone: Iterable[NodeRoom], fresh: Iterable[NodeRoom]) -> None:
         """Only what changed: to count the 4,600 of 1,500 nodes anew takes 8 ms."""
         self._held.subtract(request for room in gone for request in room.held)
@@ -101,3 +118,18 @@ class Supplies:
     def _room(self, key: str, node: Node) -> NodeRoom:
         known = self._rooms.get(key)
         return known if known is not None and known.node is node else room_of(node, self._topology)
+
+
+def _as_seen(whole: Supply, own: Mapping[str, Node], topology: TopologyLabels) -> Supply:
+    """own: nodes with the asker's own allocations alone. Free room is that of everybody; what it is priced for, and what
+    is not known of it, is the asker's own."""
+    rooms, places = [], []
+    for key, node in own.items():
+        if (place := whole.place_of.get(key)) is not None:
+            mine = room_of(node, topology)
+            rooms.append(replace(whole.rooms[place], node=node, held=mine.held, unknown=mine.unknown))
+            places.append(place)
+    cluster = whole.cluster.subset(np.array(places, dtype=np.int64))
+    mix = mix_of(Counter(request for room in rooms for request in room.held))
+    prices = Potential(mix, cluster_gpus(cluster))
+    return Supply(rooms, cluster, mix, prices, {room.name: n for n, room in enumerate(rooms)})

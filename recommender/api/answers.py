@@ -269,4 +269,4 @@ class Health(BaseModel):
 
 class Ready(BaseModel):
     status: Literal["ready"] = "ready"
-    workloads: int = Field(examples=[1200])
+    workloads: int | None = Field(description="null: not told where tokens are asked", examples=[1200])

@@ -11,15 +11,18 @@ from fastapi import APIRouter, FastAPI, Path, Query, Request, Response  # noqa: 
 from fastapi.responses import HTMLResponse  # noqa: TID251
 
 from models.metrics import Meter
+from recommender.access.guard import Guard
+from recommender.access.restrict import restrict
 from recommender.api import answers, problems
 from recommender.api.decide import Decider
 from recommender.api.decide_routes import decide_routes
 from recommender.api.detail import detail
 from recommender.api.docs_page import page
 from recommender.api.edge import Edge
+from recommender.api.gate import REFUSALS, VERB_KEY, Asking, Gate, RouteTable, needs
 from recommender.api.ids import PREFIX, SERIES_SUFFIX, SUFFIX, candidates, raw_id
 from recommender.api.listing import NodeQuery, WorkloadQuery, workload_page
-from recommender.api.pack import pack_answer
+from recommender.api.pack import needs_inventory, pack_answer
 from recommender.api.pack_body import PackAnswer, PackRequest
 from recommender.api.place import place
 from recommender.api.place_body import PlaceAnswer, PlaceRequest
@@ -46,18 +49,25 @@ def create_app(
     meter: Meter,
     now: Callable[[], float],
     exposition: Callable[[], tuple[bytes, str]],
+    guard: Guard | None = None,
 ) -> FastAPI:
-    """The application. `now` in seconds, for request times; `exposition` gives /metrics and its content type."""
+    """The application. `now` in seconds, for request times; `exposition` gives /metrics and its content type. guard None:
+    nobody is asked for a token."""
     # no Swagger page: it loads scripts from another site; `page` renders the same from here
     app = _Application(title="sizewise", version=version("sizewise"), description=_ABOUT, docs_url=None, redoc_url=None)
     problems.install(app)
     supplies = Supplies(TopologyLabels(settings.place.nvlink_labels, settings.place.rack_labels))
     slices = SliceAdvisor(settings.mig)
-    app.include_router(_workload_routes(view, settings, slices))
-    app.include_router(_node_routes(view))
-    app.include_router(_placement_routes(view, supplies))
-    app.include_router(decide_routes(view, supplies, Decider(slices)))
-    app.include_router(_own_routes(app, view, exposition))
+    routers = (
+        _workload_routes(view, settings, slices),
+        _node_routes(view),
+        _placement_routes(view, supplies),
+        decide_routes(view, supplies, Decider(slices)),
+        _own_routes(app, view, exposition),
+    )
+    for router in routers:
+        app.include_router(router)
+    app.add_middleware(Gate, table=RouteTable(routers), guard=guard)
     hosts, limit = settings.allowed_hosts, settings.body_limit_bytes
     app.add_middleware(Edge, meter=meter, now=now, allowed_hosts=hosts, body_limit_bytes=limit)
     return app
@@ -71,20 +81,22 @@ def _workload_routes(view: View, settings: ApiSettings, slices: SliceAdvisor) ->
         summary="Workloads: filter, sort, page",
         response_class=Json,
         responses={200: {"model": answers.WorkloadPage}, **documented(400, 422)},
+        openapi_extra=needs("read"),
     )
-    def list_workloads(query: Annotated[WorkloadQuery, Query()]) -> Response:
+    def list_workloads(query: Annotated[WorkloadQuery, Query()], asker: Asking) -> Response:
         if query.limit > settings.page_limit:
             raise QueryError("limit", query.limit, f"use at most {settings.page_limit}")
-        return Json(workload_page(view.snapshot, query))
+        return Json(workload_page(restrict(view.snapshot, asker.scope), query))
 
     @routes.get(
         PREFIX + "{id:path}" + SUFFIX,
         summary="What to give one workload, and why",
         response_class=Json,
         responses={200: {"model": answers.RecommendationAnswer}, **documented(400, 404)},
+        openapi_extra=needs("read"),
     )
-    def get_recommendation(id: WorkloadId, request: Request) -> Response:
-        snapshot, raw = view.snapshot, raw_id(request.scope["raw_path"])
+    def get_recommendation(id: WorkloadId, request: Request, asker: Asking) -> Response:
+        snapshot, raw = restrict(view.snapshot, asker.scope), raw_id(request.scope["raw_path"])
         if (row := _find(snapshot, raw)) is not None:  # a container that is called `recommendation`
             return Json(detail(snapshot, row))
         row = _must_find(snapshot, raw.removesuffix(SUFFIX))
@@ -97,9 +109,10 @@ def _workload_routes(view: View, settings: ApiSettings, slices: SliceAdvisor) ->
         summary="Usage, request and recommendation of one workload, day by day",
         response_class=Json,
         responses={200: {"model": answers.Series}, **documented(400, 404)},
+        openapi_extra=needs("read"),
     )
-    def get_series(id: WorkloadId, request: Request) -> Response:
-        snapshot, raw = view.snapshot, raw_id(request.scope["raw_path"])
+    def get_series(id: WorkloadId, request: Request, asker: Asking) -> Response:
+        snapshot, raw = restrict(view.snapshot, asker.scope), raw_id(request.scope["raw_path"])
         if (row := _find(snapshot, raw)) is not None:  # a container that is called `series`
             return Json(detail(snapshot, row))
         return Json(series(_must_find(snapshot, raw.removesuffix(SERIES_SUFFIX))))
@@ -109,9 +122,10 @@ def _workload_routes(view: View, settings: ApiSettings, slices: SliceAdvisor) ->
         summary="One workload with all that its profile says",
         response_class=Json,
         responses={200: {"model": answers.WorkloadDetail}, **documented(400, 404)},
+        openapi_extra=needs("read"),
     )
-    def get_workload(id: WorkloadId, request: Request) -> Response:
-        snapshot = view.snapshot
+    def get_workload(id: WorkloadId, request: Request, asker: Asking) -> Response:
+        snapshot = restrict(view.snapshot, asker.scope)
         return Json(detail(snapshot, _must_find(snapshot, raw_id(request.scope["raw_path"]))))
 
     return routes
@@ -125,9 +139,14 @@ def _node_routes(view: View) -> APIRouter:
         summary="Nodes: what they are, what they hold, which signals they see",
         response_class=Json,
         responses={200: {"model": answers.NodeList}, **documented(400, 422)},
+        openapi_extra=needs("read"),
     )
-    def list_nodes(query: Annotated[NodeQuery, Query()]) -> Response:
-        nodes = [node for node in view.snapshot.nodes.values() if query.cluster in (None, node.cluster)]
+    def list_nodes(query: Annotated[NodeQuery, Query()], asker: Asking) -> Response:
+        nodes = [
+            node
+            for node in restrict(view.snapshot, asker.scope).nodes.values()
+            if query.cluster in (None, node.cluster)
+        ]
         return Json({"nodes": nodes, "total": len(nodes)})
 
     return routes
@@ -141,19 +160,23 @@ def _placement_routes(view: View, supplies: Supplies) -> APIRouter:
         summary="Nodes and GPUs for one job or a gang, best first, with reasons; nothing is reserved",
         response_class=Json,
         responses={200: {"model": PlaceAnswer}, **documented(400, 411, 413, 422)},
+        openapi_extra=needs("place"),
     )
-    def post_place(asked: PlaceRequest) -> Response:
+    def post_place(asked: PlaceRequest, asker: Asking) -> Response:
         snapshot = view.snapshot
-        return Json(place(snapshot, supplies.of(snapshot.nodes), asked))
+        return Json(place(restrict(snapshot, asker.scope), supplies.seen(snapshot, asker.scope), asked))
 
     @routes.post(
         "/v1/pack",
         summary="Workloads and services on the fewest GPUs by MIG: layout per GPU, moves, room for more",
         response_class=Json,
         responses={200: {"model": PackAnswer}, **documented(400, 411, 413, 422)},
+        openapi_extra=needs("place"),
     )
-    def post_pack(asked: PackRequest) -> Response:
-        return Json(pack_answer(view.snapshot, asked))
+    def post_pack(asked: PackRequest, asker: Asking) -> Response:
+        if needs_inventory(asked) and not asker.scope.everywhere:
+            raise Problem(403, "verb-not-allowed", "Not allowed", _PACK_ALL)
+        return Json(pack_answer(restrict(view.snapshot, asker.scope), asked))
 
     return routes
 
@@ -166,14 +189,19 @@ def _own_routes(app: FastAPI, view: View, exposition: Callable[[], tuple[bytes, 
         return answers.Health()
 
     @routes.get("/readyz", summary="Whether the view was complete once", responses=documented(400, 503))
-    def readyz() -> answers.Ready:
+    def readyz(asker: Asking) -> answers.Ready:
         if missing := dict(view.missing):
             detail = "; ".join(f"{what}: {why}" for what, why in missing.items())
             faults = [{"field": what, "value": None, "mend": f"wait: {why}"} for what, why in missing.items()]
             raise Problem(503, "not-ready", "The view is not complete yet", detail, faults)
-        return answers.Ready(workloads=len(view.snapshot))
+        return answers.Ready(workloads=len(view.snapshot) if asker.scope.everywhere else None)
 
-    @routes.get("/metrics", summary="Own metrics, for Prometheus", response_class=Response)
+    @routes.get(
+        "/metrics",
+        summary="Own metrics, for Prometheus",
+        response_class=Response,
+        openapi_extra=needs("metrics"),
+    )
     def metrics() -> Response:
         body, content_type = exposition()
         return Response(body, media_type=content_type)
@@ -188,9 +216,12 @@ def _own_routes(app: FastAPI, view: View, exposition: Callable[[], tuple[bytes, 
 
 class _Application(FastAPI):
     def openapi(self) -> dict[str, Any]:
-        """The document, with the body of errors, which FastAPI would file under application/json."""
+        """The document, with the body of errors, which FastAPI would file under application/json, and what the gate says."""
         document = super().openapi()
         document["components"]["schemas"].update(problems.schemas())
+        document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        for operation in (one for path in document["paths"].values() for one in path.values() if VERB_KEY in one):
+            operation["responses"] |= {str(code): said for code, said in documented(*REFUSALS).items()}
         return document
 
 
@@ -211,6 +242,10 @@ WorkloadId = Annotated[
     ),
 ]
 
+_PACK_ALL = (
+    "To pack the GPUs of the inventory is to move whoever is on them: it needs every namespace. Give `gpus` or `kinds`, and "
+    "it plans with those alone."
+)
 _NOT_YET = "{!r} is known, but the recommender has not come to it yet; ask again in a moment."
 
 

@@ -6,9 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response  # noqa: TID251 - this package is fastapi's one home
 
+from recommender.access.restrict import restrict
 from recommender.api.decide import Decider
 from recommender.api.decide_body import DecisionAnswer, Jobs
 from recommender.api.decide_format import HELP, Format, chosen, documented_forms, rendered
+from recommender.api.gate import Asking, needs
 from recommender.api.problems import documented
 from recommender.supply import Supplies
 from recommender.view import View
@@ -24,14 +26,16 @@ def decide_routes(view: View, supplies: Supplies, decider: Decider) -> APIRouter
             **documented_forms(DecisionAnswer | list[DecisionAnswer], "a list where a list of jobs was sent"),
             **documented(400, 411, 413, 422),
         },
+        openapi_extra=needs("decide"),
     )
     def post_recommend(
         asked: Jobs,
         request: Request,
+        asker: Asking,
         format: Annotated[Format | None, Query(description=HELP)] = None,
     ) -> Response:
-        snapshot = view.snapshot
-        supply, alone = supplies.of(snapshot.nodes), not isinstance(asked, list)
+        whole, alone = view.snapshot, not isinstance(asked, list)
+        snapshot, supply = restrict(whole, asker.scope), supplies.seen(whole, asker.scope)
         form = chosen(format, request.headers.get("accept", ""))
         if isinstance(asked, list):
             return rendered(decider.decide_all(snapshot, supply, asked), form, alone)

@@ -21,6 +21,11 @@ from recommender.view import Snapshot
 from recommender.view_query import QueryError
 
 
+def needs_inventory(asked: PackRequest) -> bool:
+    """Whether it is about GPUs as they are, with all that stands on them, rather than about some that it describes."""
+    return asked.kinds is None and asked.gpus is None
+
+
 def pack_answer(snapshot: Snapshot, asked: PackRequest) -> Body:
     """The body of a PackAnswer. Raises QueryError for a wish that contradicts itself or names what does not exist."""
     if asked.kinds is not None:
