@@ -42,6 +42,10 @@ RECOMMENDATION_FIELDS: tuple[Field, ...] = (
     ),
     Field("request_before", "float64", (_R,), "request before the newest change of it that was seen", _NAN),
     Field("request_changed_ms", "int64", (_R,), "when that change was seen; 0: never"),
+    Field(
+        "applied_ms", "int64", (_R,), "computed_ms of the recommendation that this change followed; 0: it followed none"
+    ),
+    Field("outcome", "uint8", (_R,), "models.outcome.Outcome of that change"),
     Field("lowered_ms", "int64", (_R,), "when the target was last lowered; 0: never"),
     Field("expert_limit", "float64", (_R,), "what the blend of experts asks for, before policy", _NAN),
     Field("expert_slack_ratio", "float32", (_R,), "slack that the blend expects of it", _NAN),

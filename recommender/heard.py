@@ -1,4 +1,4 @@
-"""What events said of workloads: kills, throttling, evictions and outcomes of applied changes, newest first.
+"""What events said of workloads: kills, throttling, evictions and autoscalers, the newest of each.
 
 Events are read from the log beside the profiles, as far back as the log keeps them; nothing of them is stored again.
 """
@@ -10,29 +10,44 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from models.columns import Array
 from models.events import WorkloadEvent
+from models.profile import RESOURCES
 from recommender.sizing.told import Told
 
-OUTCOMES = {"oom-killed": "killed", "throttled": "throttled", "evicted": "evicted"}
-"""What an `outcome` event may say in details["result"] that counts; anything else is taken for well."""
+_BAD = ("oom-killed", "throttled", "evicted")
+"""Kinds of events that count, and what an `outcome` event of somebody else may give as its result. Those that the
+recommender tells itself say hurt, fine or wasteful, and count for nothing: no judgement rests on an earlier one."""
+_FOLLOWED = {resource: f"autoscaler-seen {resource}" for resource in RESOURCES}
 
 
 @dataclass(slots=True)
 class Heard:
-    """Newest time, in ms, by workload. Only workloads of which something bad was told are in here."""
+    """Newest time, in ms, by workload. Only workloads of which something was told are in here."""
 
-    _newest: dict[str, dict[str, int]] = field(default_factory=lambda: {name: {} for name in OUTCOMES.values()})
+    _newest: dict[str, dict[str, int]] = field(
+        default_factory=lambda: {name: {} for name in (*_BAD, *_FOLLOWED.values())}
+    )
 
     def take(self, event: WorkloadEvent) -> None:
-        said = event.details.get("result", "") if event.kind == "outcome" else event.kind
-        if name := OUTCOMES.get(said):
-            known = self._newest[name]
+        if event.kind == "outcome":
+            said = event.details.get("result", "")
+        elif event.kind == "autoscaler-seen":
+            said = _FOLLOWED.get(event.details.get("metric", ""), "")
+        else:
+            said = event.kind
+        known = self._newest.get(said)
+        if known is not None:
             known[event.workload] = max(event.time_ms, known.get(event.workload, 0))
 
     def of(self, workloads: Sequence[str]) -> Told:
         """Row by row; 0 where nothing was told."""
-        killed, throttled, evicted = (
-            np.array([self._newest[name].get(workload, 0) for workload in workloads], dtype=np.int64)
-            for name in ("killed", "throttled", "evicted")
-        )
-        return Told(killed, throttled, evicted)
+        killed, throttled, evicted = (self._times(name, workloads) for name in _BAD)
+        autoscaled = np.stack([self._times(name, workloads) for name in _FOLLOWED.values()], axis=1)
+        return Told(killed, throttled, evicted, autoscaled)
+
+    def _times(self, name: str, workloads: Sequence[str]) -> Array:
+        known = self._newest[name]
+        if not known:
+            return np.zeros(len(workloads), dtype=np.int64)
+        return np.array([known.get(workload, 0) for workload in workloads], dtype=np.int64)

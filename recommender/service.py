@@ -8,6 +8,7 @@ from threading import Event
 import numpy as np
 
 from models.columns import Columns
+from models.events import WorkloadEvent
 from models.metrics import Meter
 from models.reasons import Action
 from recommender.events_beside import EventsBeside
@@ -15,10 +16,12 @@ from recommender.kept import fleets, kept_of, others_of
 from recommender.settings import RecommenderSettings
 from recommender.sizing.policy_columns import PolicyTable
 from recommender.slabs import Place, Slabs
+from stream import schemas
 from stream.consume import Consumer
 from stream.contract import EventLog, Message, Record
+from stream.json_codec import encode_json
 from stream.read_all import newest_by_key, newest_offsets, read_all
-from stream.streams import FLEET, PROFILES, RECOMMENDATIONS, RECORDS
+from stream.streams import EVENTS, FLEET, PROFILES, RECOMMENDATIONS, RECORDS
 
 HEAR_INTERVAL_S = 600.0
 """How often other partitions are asked what they taught: 130 KB each, for days that are told apart by hours."""
@@ -71,6 +74,9 @@ class RecommendStage:
             if decision.recommendations is not None:
                 self._count(decision.recommendations)
         out = {RECOMMENDATIONS: [decision.message for decision in decisions], RECORDS: [], FLEET: []}
+        out[EVENTS] = [
+            self._told(decision.message.partition, event) for decision in decisions for event in decision.outcomes
+        ]
         for partition in offsets:
             for stream, messages in self._partitions[partition].kept().items():
                 out[stream].extend(messages)
@@ -84,6 +90,12 @@ class RecommendStage:
         taught = fleets(read_all(self._log, FLEET, 0))
         for partition, slabs in self._partitions.items():
             slabs.learning.others = others_of(partition, taught)
+
+    def _told(self, partition: int | None, event: WorkloadEvent) -> Message:
+        """An outcome, beside the recommendation that judges it: both are committed, or neither."""
+        self._meter.count("sizewise_recommender_outcomes_total", result=event.details["result"])
+        headers = {schemas.SCHEMA: schemas.EVENT}
+        return Message(event.workload, encode_json(event), headers, event.time_ms, partition)
 
     def _count(self, recommendations: Columns) -> None:
         counts = np.bincount(recommendations["action"].ravel(), minlength=len(Action))

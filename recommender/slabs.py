@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models.columns import Array, Columns
+from models.events import WorkloadEvent
 from models.profile import PROFILE_FIELDS
 from models.recommendation import RECOMMENDATION_FIELDS
 from recommender.budget import UNLIMITED, Wish, granted, lowered, wishes
 from recommender.heard import Heard
 from recommender.learning import Learning
+from recommender.outcomes import outcomes
 from recommender.sizing.decide import decide
 from recommender.sizing.expected import Expected
 from recommender.sizing.fleet import Fleet
@@ -69,10 +71,12 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A message for the recommendations stream, and the rows in it; None: the slab's tombstone."""
+    """A message for the recommendations stream, and the rows in it (None: the slab's tombstone); and what became of changes
+    that its rows judge."""
 
     message: Message
     recommendations: Columns | None
+    outcomes: Sequence[WorkloadEvent] = ()
 
 
 class Slabs:
@@ -194,7 +198,7 @@ class Slabs:
         standing = self._standing.get(key)
         if standing is None or not _equal(standing, decided):
             self._standing[key] = decided
-            yield Decision(self._message(key, encode_columns(decided)), decided)
+            yield Decision(self._message(key, encode_columns(decided)), decided, list(outcomes(standing, decided)))
 
     def _message(self, key: str, value: bytes | None) -> Message:
         headers = {schemas.SCHEMA: schemas.RECOMMENDATION}

@@ -77,7 +77,7 @@ _MENDS = {
     Reason.CHANGE_BUDGET: "tomorrow its namespace has its lowerings again",
     Reason.FLOOR: "a lower floor in policy",
     Reason.CAP: "a higher cap in policy",
-    Reason.AUTOSCALED: "policy that no longer calls it autoscaled",
+    Reason.AUTOSCALED: "two days without a sign of its autoscaler, or policy that says there is none",
 }
 
 

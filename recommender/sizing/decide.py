@@ -11,7 +11,7 @@ from models.recommendation import RECOMMENDATION_FIELDS
 from recommender.sizing.bounds import Bounds, estimate_bounds
 from recommender.sizing.estimate import flag
 from recommender.sizing.expected import Expected
-from recommender.sizing.feedback import seen_changes, undone
+from recommender.sizing.feedback import judged, seen_changes, undone
 from recommender.sizing.limits import limit_targets, qos_change
 from recommender.sizing.outlook import expected_slack, overrun_risk
 from recommender.sizing.past_days import with_today
@@ -85,6 +85,8 @@ def decide(
         "overrun_risk_ratio": overrun_risk(bounds.target, usage),
         "request_before": changes.before,
         "request_changed_ms": changes.at_ms,
+        "applied_ms": changes.applied_ms,
+        "outcome": judged(changes, bounds, usage, policy),
         "lowered_ms": np.where(bounds.target < standing.size(usage), at_ms, standing.lowered_ms),
         "runs": usage.runs.count,
         "start_peak": usage.runs.start,

@@ -18,6 +18,9 @@ from recommender.sizing.policy_columns import AUTOSCALED, PolicyColumns
 from recommender.sizing.standing import Standing
 from recommender.sizing.usage import DAY_MS, Usage
 
+AUTOSCALER_DAYS = np.array([2.0])
+"""Whoever sees an autoscaler tells of it once a day, so that after two it is gone."""
+
 
 def apply_policy(
     bounds: Bounds, usage: Usage, standing: Standing, policy: PolicyColumns, may_lower: Array | None = None
@@ -57,9 +60,13 @@ def keep_present(bounds: Bounds, usage: Usage, policy: PolicyColumns) -> Bounds:
 
 
 def leave_autoscaled(bounds: Bounds, usage: Usage, policy: PolicyColumns) -> Bounds:
-    """A request that an autoscaler follows stays as it is; only an OOM kill still raises memory."""
+    """A request that an autoscaler follows stays as it is; only an OOM kill still raises memory. Policy says what it
+    follows; by default what was seen of late."""
     choice = policy["autoscaled"][:, None]
     follows = (choice == AUTOSCALED.index("both")) | (choice == [AUTOSCALED.index("cpu"), AUTOSCALED.index("memory")])
+    follows = follows | (choice == AUTOSCALED.index("seen")) & recently(
+        usage.told.autoscaled_ms, usage, AUTOSCALER_DAYS
+    )
     killed = (bounds.reasons & np.uint64(Reason.OOM_BUMP) != 0) & (bounds.target > usage.request)
     kept = follows & ~np.isnan(usage.request) & ~np.isnan(bounds.target) & ~killed
     target, lower, upper = (

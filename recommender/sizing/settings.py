@@ -10,7 +10,7 @@ from typing import Literal, get_args
 from models.profile import PEAK_DAYS
 
 LimitsPolicy = Literal["keep-ratio", "drop-cpu-limit", "equal-request"]
-Autoscaled = Literal["no", "cpu", "memory", "both"]
+Autoscaled = Literal["seen", "no", "cpu", "memory", "both"]
 StartUp = Literal["share", "cover"]
 CHOICES: dict[str, tuple[str, ...]] = {
     "limits": get_args(LimitsPolicy),
@@ -96,10 +96,11 @@ class SizingPolicy:
     lowerings_per_namespace_day: int = 1_000_000
     """Change budget: targets of a namespace that may be lowered on one UTC day, the largest savings first. The default
     is no budget. The partitions share it, in turn from day to day, so that together they never exceed it."""
-    autoscaled: Autoscaled = "no"
-    """Which resource a HorizontalPodAutoscaler follows in relation to the request: cpu, memory, both or no. Its request
-    is left alone, as a new one would change the number of replicas; set it by an override. Memory is still raised after
-    an OOM kill."""
+    autoscaled: Autoscaled = "seen"
+    """Which resource a HorizontalPodAutoscaler follows in relation to the request. Its request is left alone, as a new one
+    would change the number of replicas; memory is still raised after an OOM kill. seen: what `autoscaler-seen` events of
+    the last two days tell, which an import from Prometheus writes where kube-state-metrics knows. cpu, memory, both, no:
+    as said, whatever is seen."""
     limits: LimitsPolicy = "keep-ratio"
     """keep-ratio: limits move with requests, and the QoS class stays. drop-cpu-limit: no CPU limit, because throttling
     helps nobody. equal-request: limit = request, for the Guaranteed class."""

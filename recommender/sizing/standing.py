@@ -12,27 +12,34 @@ from models.recommendation import RECOMMENDATION_FIELDS
 from recommender.sizing.usage import Usage
 
 _READ = {
+    "computed_ms": "computed_ms",
     "target": "target",
     "since_ms": "target_since_ms",
     "lowered_ms": "lowered_ms",
     "request": "request_now",
     "request_before": "request_before",
     "request_changed_ms": "request_changed_ms",
+    "applied_ms": "applied_ms",
+    "outcome": "outcome",
 }
 _FIELDS = tuple(field for field in RECOMMENDATION_FIELDS if field.name in _READ.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """All [n, 2]: the target, since when it stands and when one was last lowered; the request that was seen then, the one
-    before it and when it changed. NaN and 0 where nothing stands."""
+    """computed_ms [n]: when it was decided. All others [n, 2]: the target, since when it stands and when one was last lowered;
+    the request that was seen then, the one before it, when it changed, which recommendation it followed and what became of
+    it. NaN and 0 where nothing stands."""
 
+    computed_ms: Array
     target: Array
     since_ms: Array
     lowered_ms: Array
     request: Array
     request_before: Array
     request_changed_ms: Array
+    applied_ms: Array
+    outcome: Array
 
     @classmethod
     def of(cls, previous: Columns | None, workloads: Sequence[str]) -> Standing:

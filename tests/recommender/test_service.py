@@ -14,17 +14,18 @@ from models.columns import Columns
 from models.events import WorkloadEvent
 from models.metrics import NullMeter
 from models.reasons import Reason
+from recommender.recommendation_id import recommendation_id
 from recommender.service import Recommender
 from recommender.settings import RecommenderSettings
 from recommender.sizing.settings import SizingPolicy
 from stream.consume import ConsumeSettings
 from stream.contract import EventLog, Message, Record
-from stream.json_codec import encode_json
+from stream.json_codec import decode_json, encode_json
 from stream.open import open_log
 from stream.read_all import newest_by_key, read_all
 from stream.settings import LogSettings
 from stream.streams import DEAD_LETTERS, EVENTS, PROFILES, RECOMMENDATIONS, stream_specs
-from tests.recommender.sizing.profiles import NOW_MS, Workload, profiles
+from tests.recommender.sizing.profiles import DAY_MS, GIB, NOW_MS, Workload, profiles
 from tests.recommender.slab_records import PARTITION, profile_message, recommendations
 
 FAST = ConsumeSettings(commit_interval_s=0.02, poll_timeout_s=0.02)
@@ -176,3 +177,43 @@ def test_events_of_a_workload_reach_its_decision(log: EventLog) -> None:
         until(lambda: "slab/0" in newest(log))
     assert slab(log, "slab/0")["target"][0, 0] == 2.0
     assert Reason.EVICTED in Reason(int(slab(log, "slab/0")["reasons"][0, 0]))
+
+
+def test_what_became_of_a_change_is_told_once_over_restarts(log: EventLog) -> None:
+    """8 GiB are asked for; half is recommended, set a day later and killed the day after: one event says that it hurt, and
+    neither a restart nor the next decision tells it again."""
+
+    def day(number: int, gib: float, **about: float) -> Message:
+        workload = Workload(memory=[GIB] * 8, signals={"memory_request_bytes": gib * GIB}, **about)
+        rows = profiles(workload)
+        rows["last_seen_ms"][:] += number * DAY_MS
+        return profile_message("slab/0", rows, time_ms=number + 1)
+
+    def told() -> list[WorkloadEvent]:
+        return [decode_json(record.value, WorkloadEvent) for record in read_all(log, EVENTS, PARTITION)]
+
+    steps = [day(0, 8), day(1, 4), day(2, 4, oom_days_ago=-1.5, oom_peak=4 * GIB), day(3, 4)]
+    for number, step in enumerate(steps):
+        publish(log, [step])
+        with recommender(log):
+            until(
+                lambda number=number: newest(log).get("slab/0") is not None and newest(log)["slab/0"].time_ms == number + 1
+            )
+    (event,) = told()
+    assert (event.kind, event.details["result"], event.details["because"]) == ("outcome", "hurt", "oom-killed")
+    assert event.details["recommendation"] == recommendation_id(event.workload, NOW_MS)
+
+
+def test_an_autoscaler_that_was_seen_reaches_the_decision(log: EventLog) -> None:
+    """The event comes before the profiles; CPU stays at 2 cores, though 0.575 would do."""
+    workload = Workload(cpu={0.5: 100}, signals={"cpu_request_cores": 2.0})
+    event = WorkloadEvent("autoscaler-seen", workload.id, "", "", NOW_MS, {"metric": "cpu", "autoscaler": "web"})
+    writer = log.writer()
+    writer.append(EVENTS, [Message(workload.id, encode_json(event), {"schema": "event/1"}, 1, PARTITION)])
+    writer.append(PROFILES, [profile_message("slab/0", profiles(workload))])
+    writer.flush(10)
+    writer.close()
+    with recommender(log):
+        until(lambda: "slab/0" in newest(log))
+    assert slab(log, "slab/0")["target"][0, 0] == 2.0
+    assert Reason.AUTOSCALED in Reason(int(slab(log, "slab/0")["reasons"][0, 0]))
