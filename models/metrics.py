@@ -119,6 +119,16 @@ METRICS: tuple[MetricSpec, ...] = (
         "Audit entries lost: the log was away and the queue full",
         ("decision",),
     ),
+    MetricSpec(
+        "sizewise_extender_calls_total",
+        "counter",
+        "Calls of a scheduler extender, by verb and whether they were answered in time or neutrally",
+        ("verb", "outcome"),
+    ),
+    MetricSpec("sizewise_feed_readers", "gauge", "Waiting requests and event streams of the change feed now"),
+    MetricSpec(
+        "sizewise_feed_ended_total", "counter", "Event streams of the change feed that ended, by reason", ("reason",)
+    ),
     MetricSpec("sizewise_view_workloads", "gauge", "Workloads in the view"),
     MetricSpec("sizewise_view_age_seconds", "gauge", "Age of the newest message in the view"),
     MetricSpec("sizewise_fleet_series_seconds", "histogram", "Time to make the fleet's series", (), _SECONDS),

@@ -30,13 +30,15 @@ _MOST_KINDS = 64
 
 @dataclass(frozen=True, slots=True)
 class Supply:
-    """rooms, cluster and facts have one entry per node, in one order. mix: GPU requests that stand on the nodes now."""
+    """rooms, cluster and facts have one entry per node, in one order. mix: GPU requests that stand on the nodes now.
+    place_of: by `cluster/node`. place_of_name: by the node's own name, where one cluster alone has it."""
 
     rooms: Sequence[NodeRoom]
     cluster: Cluster
     mix: Mix
     potential: Potential
     place_of: Mapping[str, int]
+    place_of_name: Mapping[str, int]
 
     def only(self, nodes: Ints) -> Offer:
         """These nodes, as a question may change them."""
@@ -60,7 +62,14 @@ def supply_of(rooms: Sequence[NodeRoom], held: Mapping[Request, int], before: Su
     cluster, mix = cluster_of(rooms), mix_of(held)
     same = before is not None and _same(mix, before.mix) and cluster_gpus(cluster) == cluster_gpus(before.cluster)
     potential = before.potential if before and same else Potential(mix, cluster_gpus(cluster))
-    return Supply(rooms, cluster, mix, potential, {room.name: n for n, room in enumerate(rooms)})
+    return Supply(rooms, cluster, mix, potential, *_places(rooms))
+
+
+def _places(rooms: Sequence[NodeRoom]) -> tuple[Mapping[str, int], Mapping[str, int]]:
+    """`place_of` and `place_of_name`."""
+    often = Counter(room.node.name for room in rooms)
+    of_name = {room.node.name: n for n, room in enumerate(rooms) if often[room.node.name] == 1}
+    return {room.name: n for n, room in enumerate(rooms)}, of_name
 
 
 def mix_of(held: Mapping[Request, int]) -> Mix:
@@ -132,4 +141,4 @@ def _as_seen(whole: Supply, own: Mapping[str, Node], topology: TopologyLabels) -
     cluster = whole.cluster.subset(np.array(places, dtype=np.int64))
     mix = mix_of(Counter(request for room in rooms for request in room.held))
     prices = Potential(mix, cluster_gpus(cluster))
-    return Supply(rooms, cluster, mix, prices, {room.name: n for n, room in enumerate(rooms)})
+    return Supply(rooms, cluster, mix, prices, *_places(rooms))

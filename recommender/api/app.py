@@ -6,7 +6,6 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated, Any
 
-import orjson
 from fastapi import APIRouter, FastAPI, Path, Query, Request, Response  # noqa: TID251 - this is fastapi's one home
 from fastapi.responses import HTMLResponse  # noqa: TID251
 
@@ -19,8 +18,11 @@ from recommender.api.decide_routes import decide_routes
 from recommender.api.detail import detail
 from recommender.api.docs_page import page
 from recommender.api.edge import Edge
+from recommender.api.extender_routes import extender_routes
+from recommender.api.extender_routes import schemas as extender_schemas
 from recommender.api.gate import REFUSALS, VERB_KEY, Asking, Gate, RouteTable, needs
 from recommender.api.ids import PREFIX, SERIES_SUFFIX, SUFFIX, candidates, raw_id
+from recommender.api.json_response import Json
 from recommender.api.listing import NodeQuery, WorkloadQuery, workload_page
 from recommender.api.pack import needs_inventory, pack_answer
 from recommender.api.pack_body import PackAnswer, PackRequest
@@ -63,12 +65,13 @@ def create_app(
         _node_routes(view),
         _placement_routes(view, supplies),
         decide_routes(view, supplies, Decider(slices)),
+        extender_routes(view, supplies, settings.extender, meter),
         _own_routes(app, view, exposition),
     )
     for router in routers:
         app.include_router(router)
     app.add_middleware(Gate, table=RouteTable(routers), guard=guard)
-    hosts, limit = settings.allowed_hosts, settings.body_limit_bytes
+    hosts, limit = settings.allowed_hosts if settings.checks_host else None, settings.body_limit_bytes
     app.add_middleware(Edge, meter=meter, now=now, allowed_hosts=hosts, body_limit_bytes=limit)
     return app
 
@@ -218,20 +221,11 @@ class _Application(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """The document, with the body of errors, which FastAPI would file under application/json, and what the gate says."""
         document = super().openapi()
-        document["components"]["schemas"].update(problems.schemas())
+        document["components"]["schemas"].update(problems.schemas() | extender_schemas())
         document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         for operation in (one for path in document["paths"].values() for one in path.values() if VERB_KEY in one):
             operation["responses"] |= {str(code): said for code, said in documented(*REFUSALS).items()}
         return document
-
-
-class Json(Response):
-    """A body by orjson: dataclasses and numbers as they are, 10 times the speed of the standard library."""
-
-    media_type = "application/json"
-
-    def render(self, content: Any) -> bytes:
-        return orjson.dumps(content)
 
 
 WorkloadId = Annotated[

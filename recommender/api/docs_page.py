@@ -47,7 +47,7 @@ def _request(openapi: dict[str, Any], spec: dict[str, Any]) -> str:
     content = spec.get("requestBody", {}).get("content", {}).get("application/json")
     if not content:
         return ""
-    schema = openapi["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
+    schema = _object(openapi, content["schema"])
     rows = "".join(
         f"<tr><td><code>{escape(name)}</code><td>{escape(part.get('description', ''))}"
         f"<td><code>{escape(_default(part))}</code>"
@@ -55,6 +55,17 @@ def _request(openapi: dict[str, Any], spec: dict[str, Any]) -> str:
     )
     sample = escape(json.dumps(example(openapi, schema), indent=2))
     return f"<table><tr><th>field of the body<th>meaning<th>default{rows}</table><p>Example:</p><pre>{sample}</pre><p>Answer:</p>"
+
+
+def _object(openapi: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """The object that a body is; of one that has several forms the first."""
+    for forms in (schema.get("oneOf"), schema.get("anyOf")):
+        if forms:
+            return _object(openapi, forms[0])
+    if "$ref" not in schema:
+        return schema
+    found: dict[str, Any] = openapi["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return found
 
 
 def _parameters(parameters: list[dict[str, Any]]) -> str:
@@ -88,8 +99,9 @@ def example(openapi: dict[str, Any], schema: dict[str, Any]) -> Any:
         return schema["enum"][0]
     if "const" in schema or "default" in schema:
         return schema.get("const", schema.get("default"))
-    if "anyOf" in schema:
-        return example(openapi, schema["anyOf"][0])
+    for forms in (schema.get("anyOf"), schema.get("oneOf")):
+        if forms:
+            return example(openapi, forms[0])
     if schema.get("type") == "object":
         return {name: example(openapi, part) for name, part in schema.get("properties", {}).items()}
     if schema.get("type") == "array":

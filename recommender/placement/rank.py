@@ -12,7 +12,7 @@ from recommender.placement.cluster import Cluster
 from recommender.placement.job import Job, NodeFacts
 from recommender.placement.policies import Policy
 from recommender.placement.refusal import refusals
-from recommender.placement.request import Ints
+from recommender.placement.request import Floats, Ints
 from recommender.placement.scorers import Factor, Scene, slots_on
 
 SCORERS: Mapping[str, Callable[[Job, Scene], Factor]] = {
@@ -69,17 +69,38 @@ def rank(
     most: int = 10,
 ) -> Ranking:
     """The best `most` nodes for one member of the job. Raises KeyError for a weight whose factor does not exist."""
-    weights = (rules or RankPolicy()).weights
     why_not = refusals(job, cluster, facts)
     refused, nodes = why_not.by_reason(cluster.names), why_not.eligible
     if not len(nodes):
         return Ranking((), refused, nodes)
     scene = Scene(cluster, facts, policy, nodes)
-    factors = [(SCORERS[name](job, scene), weight) for name, weight in weights.items() if weight > 0]
-    total = sum(weight for _, weight in factors) or 1.0
-    scores = sum((weight * factor.scores for factor, weight in factors), np.zeros(len(nodes))) / total
+    factors = _factors(job, scene, rules)
+    scores = _weighed(factors)
     best = np.argsort(-scores, kind="stable")[:most]
     return Ranking(tuple(_candidate(job, scene, factors, scores[i], int(i)) for i in best), refused, nodes)
+
+
+def score_nodes(
+    job: Job, cluster: Cluster, facts: Sequence[NodeFacts], policy: Policy, rules: RankPolicy | None = None
+) -> tuple[Ints, Floats]:
+    """(places [k] of the nodes that one member could go to, score [k] of each from 0 to 1): `rank` without its reasons."""
+    nodes = refusals(job, cluster, facts).eligible
+    if not len(nodes):
+        return nodes, np.empty(0)
+    return nodes, _weighed(_factors(job, Scene(cluster, facts, policy, nodes), rules))
+
+
+def _factors(job: Job, scene: Scene, rules: RankPolicy | None) -> Sequence[tuple[Factor, float]]:
+    weights = (rules or RankPolicy()).weights
+    return [(SCORERS[name](job, scene), weight) for name, weight in weights.items() if weight > 0]
+
+
+def _weighed(factors: Sequence[tuple[Factor, float]]) -> Floats:
+    """Weighted mean. Callers see to it that one weight is above 0."""
+    total = sum(weight for _, weight in factors)
+    weighed = [weight * factor.scores for factor, weight in factors]
+    mean: Floats = np.sum(weighed, axis=0) / total
+    return mean
 
 
 def _candidate(job: Job, scene: Scene, factors: Sequence[tuple[Factor, float]], score: float, i: int) -> Candidate:
