@@ -108,6 +108,9 @@ METRICS: tuple[MetricSpec, ...] = (
     MetricSpec(
         "sizewise_webhook_review_seconds", "histogram", "Time from a review's first byte to its answer", (), _SECONDS
     ),
+    MetricSpec(
+        "sizewise_webhook_certificate_expiry_timestamp_seconds", "gauge", "When the certificate that is served ends"
+    ),
     # API
     MetricSpec("sizewise_api_requests_total", "counter", "Requests answered", ("route", "status")),
     MetricSpec("sizewise_api_request_seconds", "histogram", "Time to answer", ("route",), _SECONDS),

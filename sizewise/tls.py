@@ -45,6 +45,7 @@ class ServingTls:
         if client_ca is not None:
             self._ask_clients(client_ca)
         self._digest = b""
+        self.served = pair
         self.load(pair)
 
     def load(self, pair: Pair) -> bool:
@@ -53,7 +54,7 @@ class ServingTls:
             return False
         _load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), pair)  # a failed load would leave the live one without its key
         _load(self.context, pair)
-        self._digest = pair.digest
+        self._digest, self.served = pair.digest, pair
         return True
 
     def _ask_clients(self, client_ca: Path) -> None:

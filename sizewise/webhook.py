@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import ipaddress
 import logging
 import socket
 import sys
@@ -19,20 +18,22 @@ from typing import Any
 import uvicorn
 import uvloop
 
+from recommender.adapters.certificates import expires_s
 from recommender.admission.app import AdmissionApp
 from recommender.admission.book import SizeBook
+from recommender.admission.cluster_facts import ClusterFacts
 from recommender.admission.facts import Facts, NoFacts
 from recommender.admission.follow import BookFollower
 from recommender.admission.probes import ProbeApp
 from recommender.admission.review import Reviewer
 from recommender.admission.settings import WebhookSettings
 from recommender.audit import AuditTrail
-from sizewise.exits import USAGE, Exit
+from sizewise.certificate import Certificate, certificate_of
+from sizewise.exits import Exit
 from sizewise.metrics import CONTENT_TYPE, PrometheusMeter
 from sizewise.process import LazyLog
 from sizewise.settings import Settings
 from sizewise.supervise import Stage, start
-from sizewise.tls import TlsError, TlsFiles
 
 KEEP_ALIVE_S = 120
 """The API server drops a connection that it did not use for 90 s. Were we the first to do so, a review sent at that very
@@ -58,8 +59,8 @@ def serve_webhook(settings: Settings, meter: PrometheusMeter, stop: threading.Ev
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     webhook: WebhookSettings = settings["webhook"]
     book, loaded, trail = SizeBook(webhook.cluster), threading.Event(), AuditTrail(meter)
-    certificate = _certificate(webhook)
-    reviewer = Reviewer(webhook, book, _facts(), time.time)
+    certificate = certificate_of(webhook)
+    reviewer = Reviewer(webhook, book, _facts(webhook, stop), time.time)
     doors = _doors(webhook, reviewer, meter, loaded, trail, certificate)
     with LazyLog(settings["log"]) as log:
 
@@ -69,13 +70,14 @@ def serve_webhook(settings: Settings, meter: PrometheusMeter, stop: threading.Ev
         def write_trail(stop: threading.Event) -> None:
             trail.run(log(), stop)
 
-        made = [Stage("webhook", follow), Stage("audit", write_trail), Stage("kill-switch", _switch(webhook, reviewer))]
+        made = [Stage("webhook", follow), Stage("audit", write_trail)]
+        if webhook.kill_switch:
+            made.append(Stage("kill-switch", KillSwitch(Path(webhook.kill_switch), reviewer).run))
         if certificate is not None:
-            files, interval_s = certificate, webhook.tls.check_interval_s
-            made.append(Stage("certificate", lambda stop: files.follow(stop, interval_s)))
+            made.append(Stage("certificate", Rotation(certificate, meter, webhook.tls.check_interval_s).run))
         threads = start(made, stop, settings["process"], meter, time.monotonic)
         try:
-            with asyncio.Runner(loop_factory=_loop) as runner:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(_serve(doors, stop))
         finally:
             stop.set()
@@ -83,25 +85,17 @@ def serve_webhook(settings: Settings, meter: PrometheusMeter, stop: threading.Ev
                 thread.join()
 
 
-def _facts() -> Facts:
-    return NoFacts()
+def _facts(settings: WebhookSettings, stop: threading.Event) -> Facts:
+    """lightkube is loaded only where Kubernetes is watched."""
+    from recommender.adapters.kubernetes.client import reachable
+    from recommender.adapters.kubernetes.watch import ClusterWatch
 
-
-def _certificate(settings: WebhookSettings) -> TlsFiles | None:
-    """None: without TLS, which is for this machine alone."""
-    tls = settings.tls
-    if tls.certificate:
-        try:
-            return TlsFiles(Path(tls.certificate), Path(tls.key), Path(tls.client_ca) if tls.client_ca else None)
-        except TlsError as error:
-            raise Exit(str(error)) from error
-    if is_loopback(settings.host):
-        return None
-    raise Exit(
-        f"{settings.host} can be reached from elsewhere, and the API server speaks TLS alone: give --cert and --key, or "
-        "--made-in for a certificate of sizewise's own making",
-        USAGE,
-    )
+    if settings.watch == "no" or (settings.watch == "auto" and not reachable(settings.kubeconfig)):
+        _log.warning("Kubernetes is not watched: LimitRanges, ResourceQuotas and labels of namespaces are not known")
+        return NoFacts()
+    facts = ClusterFacts()
+    ClusterWatch(settings.kubeconfig, facts).start(stop)
+    return facts
 
 
 def _doors(
@@ -110,7 +104,7 @@ def _doors(
     meter: PrometheusMeter,
     loaded: threading.Event,
     trail: AuditTrail,
-    certificate: TlsFiles | None,
+    certificate: Certificate | None,
 ) -> list[Door]:
     def exposition() -> tuple[bytes, str]:
         return meter.exposition(), CONTENT_TYPE
@@ -146,15 +140,6 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _settle(loaded: threading.Event, book: SizeBook) -> None:
     """What was loaded stays: the collector of cycles need not walk through it again and again."""
     gc.collect()
@@ -163,20 +148,33 @@ def _settle(loaded: threading.Event, book: SizeBook) -> None:
     _log.info("ready: %d workloads", len(book))
 
 
-def _switch(settings: WebhookSettings, reviewer: Reviewer) -> Any:
-    """Looks for the file of the kill switch."""
+class KillSwitch:
+    """While the file exists the reviewer is stopped."""
 
-    def look(stop: threading.Event) -> None:
-        file = Path(settings.kill_switch) if settings.kill_switch else None
-        while file is not None and not stop.is_set():
-            there = file.exists()
-            if there != reviewer.stopped:
-                _log.warning("the kill switch %s is %s", file, "on: pods stay as they come" if there else "off again")
-            reviewer.stopped = there
+    def __init__(self, file: Path, reviewer: Reviewer) -> None:
+        self._file, self._reviewer = file, reviewer
+
+    def run(self, stop: threading.Event) -> None:
+        while not stop.is_set():
+            there = self._file.exists()
+            if there != self._reviewer.stopped:
+                _log.warning("the kill switch %s is %s", self._file, "on: pods stay as they come" if there else "off")
+            self._reviewer.stopped = there
             stop.wait(SWITCH_LOOK_S)
-        stop.wait()
 
-    return look
+
+class Rotation:
+    """Looks for a new certificate again and again, and tells when the one that is served ends."""
+
+    def __init__(self, certificate: Certificate, meter: PrometheusMeter, interval_s: float) -> None:
+        self._certificate, self._meter, self._interval_s = certificate, meter, interval_s
+
+    def run(self, stop: threading.Event) -> None:
+        while not stop.is_set():
+            ends_s = expires_s(self._certificate.tls.served.certificate)
+            self._meter.gauge("sizewise_webhook_certificate_expiry_timestamp_seconds", ends_s)
+            stop.wait(self._interval_s)
+            self._certificate.refresh()
 
 
 async def _serve(doors: list[Door], stop: threading.Event) -> None:
@@ -210,10 +208,6 @@ def _config(door: Door) -> uvicorn.Config:
         timeout_graceful_shutdown=STOP_TIMEOUT_S,
         ssl_context_factory=(lambda config, default: context) if context is not None else None,
     )
-
-
-def _loop() -> asyncio.AbstractEventLoop:
-    return uvloop.new_event_loop()
 
 
 def _url(door: Door) -> str:

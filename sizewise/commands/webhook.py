@@ -16,6 +16,13 @@ from sizewise.webhook import serve_webhook
 @setting("--port", "webhook.port", "Port to listen on; 0 takes a free one.", metavar="PORT")
 @setting("--cert", "webhook.tls.certificate", "Serving certificate, PEM; read again when it changes.", metavar="FILE")
 @setting("--key", "webhook.tls.key", "Its private key, PEM.", metavar="FILE")
+@setting(
+    "--made-in",
+    "webhook.tls.made_in",
+    "Make certificates, kept in folder:PATH or secret:NAMESPACE/NAME.",
+    metavar="PLACE",
+)
+@setting("--kubeconfig", "webhook.kubeconfig", "How to reach Kubernetes outside of a pod.", metavar="FILE")
 @setting("--probe-port", "webhook.probe_port", "Health, readiness and metrics without TLS as well.", metavar="PORT")
 @setting("--cluster", "webhook.cluster", "Cluster in the ids of workloads.", metavar="NAME")
 @with_settings("log", "webhook", "process")
@@ -30,6 +37,7 @@ def command(settings: Settings) -> None:
     \b
     Examples:
       sizewise webhook --host 0.0.0.0 --cert tls.crt --key tls.key --log kafka:broker-1:9092
+      sizewise webhook --host 0.0.0.0 --made-in secret:sizewise/sizewise-webhook-tls
       sizewise webhook --port 8443          without TLS, for this machine alone
     """
     meter, stop = start_role(settings)

@@ -1,0 +1,1 @@
+"""Third-party clients of the recommender's rooms, one adapter each. Their errors become ours here."""

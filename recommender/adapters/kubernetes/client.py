@@ -1,0 +1,46 @@
+"""A connection to the API server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx2
+from lightkube import Client, KubeConfig
+from lightkube.core.exceptions import ApiError, ConfigError, LoadResourceError
+
+_SERVICE = "KUBERNETES_SERVICE_HOST"
+
+
+class KubernetesError(Exception):
+    """Kubernetes cannot be reached, or refuses. `status`: of its answer; 0 without one. The message holds the mend."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def reachable(kubeconfig: str) -> bool:
+    """Whether something says where Kubernetes is: a file, or the pod that this runs in."""
+    return bool(kubeconfig or os.environ.get("KUBECONFIG") or os.environ.get(_SERVICE))
+
+
+def connect(kubeconfig: str) -> Client:
+    """By this file; empty: by the pod's service account, else $KUBECONFIG. Raises KubernetesError."""
+    with translated("connect"):
+        config = KubeConfig.from_file(kubeconfig) if kubeconfig else KubeConfig.from_env()
+        return Client(config.get(), field_manager="sizewise")
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """lightkube's errors in our words. `what`: was to be done."""
+    try:
+        yield
+    except ApiError as error:
+        status = int(error.status.code or 0)
+        mend = "; the ClusterRole of deploy/kubernetes has what it needs" if status == 403 else ""
+        raise KubernetesError(f"Kubernetes refuses to {what}: {error.status.message}{mend}", status) from error
+    except (ConfigError, LoadResourceError, httpx2.HTTPError, OSError, ValueError) as error:
+        raise KubernetesError(f"cannot {what} at Kubernetes: {type(error).__name__}: {error}") from error
