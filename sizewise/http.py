@@ -1,25 +1,34 @@
-"""The API in a server of its own thread, beside the follower that keeps its view up to date."""
+"""The API in a server of its own thread, beside the followers that keep its view and its tokens up to date."""
 
 from __future__ import annotations
 
 import logging
 import socket
+import ssl
 import threading
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI  # noqa: TID251 - a type: what the server runs
 
+from recommender.access.book import TokenBook
+from recommender.access.follow import TokenFollower
+from recommender.access.guard import Guard
 from recommender.api.app import create_app
 from recommender.api.settings import ApiSettings
+from recommender.audit import AuditTrail
 from recommender.exposition.publish import FleetSeries
 from recommender.mig.choose import SlicePolicy
 from recommender.view import View
 from recommender.view_follow import Follower
 from sizewise.exits import Exit
 from sizewise.metrics import CONTENT_TYPE, PrometheusMeter
+from sizewise.peer import PeerProtocol
 from sizewise.settings import Settings
 from sizewise.supervise import Stage, start
+from sizewise.tls import TlsError, TlsFiles
 from stream.contract import EventLog
 
 STOP_TIMEOUT_S = 5
@@ -36,51 +45,106 @@ def bind(settings: ApiSettings, or_free: bool = False) -> socket.socket:
     except OSError as error:
         listener.close()
         if or_free and settings.port:
-            return bind(ApiSettings(settings.host, 0))
+            return bind(replace(settings, port=0))
         raise Exit(
             f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; choose another --port, 0 for a free one"
         ) from error
     return listener
 
 
-def url_of(listener: socket.socket) -> str:
+def url_of(listener: socket.socket, settings: ApiSettings) -> str:
+    scheme = "https" if settings.tls.certificate else "http"
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def who_may_ask(settings: ApiSettings) -> str:
+    """What is said at the start, so that nobody has to guess."""
+    if settings.guarded:
+        return "who shows a token (sizewise token create)"
+    if settings.on_loopback:
+        return "anyone on this machine; no token is needed, and nobody else reaches it"
+    return "ANYONE who reaches this address, and sees everything: insecure_anyone_may_read_everything is set"
 
 
 def stages(
     log: EventLog, view: View, settings: Settings, meter: PrometheusMeter, listener: socket.socket
 ) -> list[Stage]:
-    """What keeps the view up to date, and what answers from it."""
+    """What keeps the view up to date, and what answers from it. Raises Exit for a certificate that cannot be served."""
     api: ApiSettings = settings["api"]
+    guard = Guard(TokenBook(), AuditTrail(meter), meter, lambda: time.time_ns() // 1_000_000) if api.guarded else None
+    view.by_namespace = api.guarded
+    tls = _tls(api)
     policy = SlicePolicy(api.mig.max_slowdown_ratio, api.mig.memory_margin_ratio)
     fleet = FleetSeries(view, api.metrics, policy, meter, time.monotonic)
-    app = create_app(view, api, meter, time.monotonic, lambda: (meter.exposition() + fleet.text, CONTENT_TYPE))
+
+    def exposition() -> tuple[bytes, str]:
+        return meter.exposition() + fleet.text, CONTENT_TYPE
+
+    app = create_app(view, api, meter, time.monotonic, exposition, guard)
 
     def follow(stop: threading.Event) -> None:
         Follower(log, view, settings["view"], meter, time.time).run(stop)
 
     def answer(stop: threading.Event) -> None:
-        _serve(app, listener.dup(), stop)  # the server closes what it is given; a restarted one needs it again
+        # the server closes what it is given; a restarted one needs it again
+        _serve(app, listener.dup(), tls.tls.context if tls else None, stop)
 
-    return [Stage("view", follow), Stage("series", fleet.run), Stage("api", answer)]
+    made = [Stage("view", follow), Stage("series", fleet.run), Stage("api", answer)]
+    if tls is not None:
+        made.append(Stage("certificate", lambda stop: tls.follow(stop, api.tls.check_interval_s)))
+    return made + (_guarding(log, guard, meter) if guard else [])
 
 
 def serve_view(log: EventLog, settings: Settings, meter: PrometheusMeter, stop: threading.Event) -> None:
     """The whole `serve` role: follow the log and answer until `stop`."""
-    with bind(settings["api"]) as listener:
-        _log.info("answering at %s/docs", url_of(listener))
+    api: ApiSettings = settings["api"]
+    with bind(api) as listener:
         made = stages(log, View(), settings, meter, listener)
+        _log.info("answering at %s/docs", url_of(listener, api))
+        _log.log(logging.INFO if api.guarded or api.on_loopback else logging.WARNING, "answers %s", who_may_ask(api))
         threads = start(made, stop, settings["process"], meter, time.monotonic)
         for thread in threads:
             thread.join()
 
 
-def _serve(app: FastAPI, listener: socket.socket, stop: threading.Event) -> None:
+def _guarding(log: EventLog, guard: Guard, meter: PrometheusMeter) -> list[Stage]:
+    def follow(stop: threading.Event) -> None:
+        TokenFollower(log, guard.book, meter).run(stop)
+
+    def write(stop: threading.Event) -> None:
+        guard.audit.run(log, stop)
+
+    return [Stage("tokens", follow), Stage("audit", write)]
+
+
+def _tls(settings: ApiSettings) -> TlsFiles | None:
+    """None: plain HTTP. A client certificate is asked for, where authorities are named, and not insisted on: probes have
+    none, and others have tokens."""
+    tls = settings.tls
+    if not tls.certificate:
+        return None
+    try:
+        files = TlsFiles(Path(tls.certificate), Path(tls.key), Path(tls.client_ca) if tls.client_ca else None)
+    except TlsError as error:
+        raise Exit(str(error)) from error
+    if tls.client_ca:
+        files.tls.context.verify_mode = ssl.CERT_OPTIONAL
+    return files
+
+
+def _serve(app: FastAPI, listener: socket.socket, tls: ssl.SSLContext | None, stop: threading.Event) -> None:
     """Serve until `stop`; requests under way are finished, for at most STOP_TIMEOUT_S. Not for the main thread, where
     uvicorn would take the signals."""
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=STOP_TIMEOUT_S
+        app,
+        http=PeerProtocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=STOP_TIMEOUT_S,
+        ssl_context_factory=None if tls is None else lambda *_: tls,
     )
     server = uvicorn.Server(config)
 
