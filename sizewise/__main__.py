@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "backtest": ("sizewise.commands.backtest", "What would sizewise have done? Beside VPA, KRR, Autopilot."),
     "simulate": ("sizewise.commands.simulate", "Replay arrivals against placement policies; compare."),
     "log": ("sizewise.commands.log", "Inspect and export the streams of the log."),
+    "token": ("sizewise.commands.token", "Make, list, revoke tokens: who may ask the API for what."),
     "config": ("sizewise.commands.config", "Show the effective settings and where each came from."),
 }
 

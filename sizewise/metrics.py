@@ -20,6 +20,7 @@ from prometheus_client import (  # noqa: TID251 - this is the one exporter
 )
 
 from models.metrics import METRICS, MetricSpec
+from sizewise.process_settings import ProcessSettings
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 log = logging.getLogger(__name__)
@@ -51,15 +52,26 @@ class PrometheusMeter:
         """Everything, as Prometheus scrapes it (text format, CONTENT_TYPE)."""
         return generate_latest(self._registry)
 
-    def listen(self, host: str, port: int) -> None:
+    def listen(self, settings: ProcessSettings) -> None:
         """Serve /metrics on a port of its own until the process ends. Raises MetricsPortError."""
+        host, port, client_ca = settings.metrics_host, settings.metrics_port, settings.metrics_tls_client_ca
         try:
-            start_http_server(port, host, registry=self._registry)
+            start_http_server(
+                port,
+                host,
+                registry=self._registry,
+                certfile=settings.metrics_tls_certificate or None,
+                keyfile=settings.metrics_tls_key or None,
+                client_cafile=client_ca or None,
+                client_auth_required=bool(client_ca),
+            )
         except OSError as error:
             raise MetricsPortError(
-                f"cannot serve metrics on {host}:{port}: {error.strerror}; choose another --metrics-port"
+                f"cannot serve metrics on {host}:{port}: {error.strerror or error}; choose another --metrics-port, or see "
+                "process.metrics_tls_certificate"
             ) from error
-        log.info("metrics at http://%s:%d/metrics", host, port)
+        scheme = "https" if settings.metrics_tls_certificate else "http"
+        log.info("metrics at %s://%s:%d/metrics", scheme, host, port)
 
     def _declare(self, spec: MetricSpec) -> Any:
         if spec.kind == "histogram":

@@ -30,6 +30,17 @@ def setting(flag: str, name: str, help: str, metavar: str = "TEXT") -> Callable[
     return click.option(flag, metavar=metavar, help=text, callback=keep, expose_value=False)
 
 
+def switch(flag: str, name: str, help: str) -> Callable[[F], F]:
+    """A flag without a value that turns a setting on."""
+
+    def keep(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+        if value:
+            ctx.meta.setdefault(_FLAGS, {})[name] = Given("true", "flag", flag)
+
+    text = f"{help}  [setting: {name}]"
+    return click.option(flag, is_flag=True, help=text, callback=keep, expose_value=False)
+
+
 def with_settings(*sections: str, defaults: Mapping[str, object] | None = None) -> Callable[[F], Callable[..., Any]]:
     """Give a command its settings as first argument, and the flags that name the file and the state folder."""
 

@@ -109,7 +109,7 @@ def start_role(settings: Settings) -> tuple[PrometheusMeter, threading.Event]:
     start_logging(process)
     meter = PrometheusMeter()
     if process.metrics_port:
-        meter.listen(process.metrics_host, process.metrics_port)
+        meter.listen(process)
     return meter, stop_event()
 
 

@@ -46,4 +46,4 @@ def start_all(log: EventLog, settings: Settings, meter: PrometheusMeter, stop: t
         Stage("recommend", recommend),
         *stages(log, view, settings, meter, listener),
     ]
-    return Running(view, url_of(listener), start(made, stop, settings["process"], meter, time.monotonic))
+    return Running(view, url_of(listener, settings["api"]), start(made, stop, settings["process"], meter, time.monotonic))

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from recommender.api.listing import WorkloadQuery, workload_page
 from recommender.view import View
+from sizewise.http import who_may_ask
 from sizewise.metrics import PrometheusMeter
 from sizewise.options import log_level_option, log_option, setting, with_settings
 from sizewise.process import opened, start_logging, stop_event
@@ -77,6 +78,7 @@ def _greet(out: Console, running: Running, settings: Settings) -> None:
         ("Workloads", f"{running.url}/v1/workloads"),
         ("API", f"{running.url}/docs"),
         ("Metrics", f"{running.url}/metrics"),
+        ("Open to", who_may_ask(settings["api"])),
         ("Data", location),
     ):
         out.print(f"  {what:<10} {where}", soft_wrap=True)
