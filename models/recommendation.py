@@ -16,6 +16,9 @@ RECOMMENDATION_FIELDS: tuple[Field, ...] = (
     Field(
         "computed_ms", "int64", (), "newest evidence in its slab when it was decided; no clock, so a replay repeats it"
     ),
+    Field(
+        "changed_ms", "int64", (), "computed_ms at which its action, reasons, target or limit last changed; 0: never"
+    ),
     Field("evidence_from_ms", "int64", (), "start of the history it rests on"),
     Field("evidence_to_ms", "int64", (), "end of the history it rests on"),
     Field("confidence", "float32", (), "0 to 1: share of the history that policy asks for"),

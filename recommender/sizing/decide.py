@@ -65,6 +65,7 @@ def decide(
     reasons = reasons | qos_change(bounds, limits, usage) | _stale(usage, policy)
     arrays = {
         "computed_ms": np.full(len(usage), at_ms),
+        "changed_ms": standing.changed(action, reasons, bounds.target, limits, at_ms),
         "evidence_from_ms": np.maximum(profiles["first_seen_ms"], usage.last_seen_ms - PEAK_DAYS * DAY_MS),
         "evidence_to_ms": usage.last_seen_ms,
         "confidence": np.minimum(usage.days / policy["history_days"], 1.0),

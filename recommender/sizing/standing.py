@@ -13,6 +13,10 @@ from recommender.sizing.usage import Usage
 
 _READ = {
     "computed_ms": "computed_ms",
+    "changed_ms": "changed_ms",
+    "action": "action",
+    "reasons": "reasons",
+    "limit": "limit_target",
     "target": "target",
     "since_ms": "target_since_ms",
     "lowered_ms": "lowered_ms",
@@ -27,11 +31,16 @@ _FIELDS = tuple(field for field in RECOMMENDATION_FIELDS if field.name in _READ.
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """computed_ms [n]: when it was decided. All others [n, 2]: the target, since when it stands and when one was last lowered;
+    """computed_ms [n]: when it was decided, changed_ms [n]: when what is told of it last changed. All others [n, 2]: what to do
+    and why, the limit to set, the target, since when it stands and when one was last lowered;
     the request that was seen then, the one before it, when it changed, which recommendation it followed and what became of
     it. NaN and 0 where nothing stands."""
 
     computed_ms: Array
+    changed_ms: Array
+    action: Array
+    reasons: Array
+    limit: Array
     target: Array
     since_ms: Array
     lowered_ms: Array
@@ -55,6 +64,18 @@ class Standing:
                 array[here] = previous[name][there]
         return cls(**{ours: arrays[theirs] for ours, theirs in _READ.items()})
 
+    def changed(self, action: Array, reasons: Array, target: Array, limit: Array, at_ms: int) -> Array:
+        """When what is told of each row last changed: now, where any of it differs. [n]"""
+        pairs = ((self.action, action), (self.reasons, reasons), (self.target, target), (self.limit, limit))
+        same = np.logical_and.reduce([_alike(before, now).all(axis=1) for before, now in pairs])
+        return np.where(same & (self.changed_ms > 0), self.changed_ms, at_ms)
+
     def size(self, usage: Usage) -> Array:
         """What was asked for before: the standing target, and without one the present request. [n, 2]"""
         return np.where(np.isnan(self.target), usage.request, self.target)
+
+
+def _alike(before: Array, now: Array) -> Array:
+    """Equal, or both not known."""
+    alike: Array = (before == now) | ((before != before) & (now != now))
+    return alike
