@@ -1,0 +1,1 @@
+"""Third-party clients of the recommender's rooms, against the real services."""
