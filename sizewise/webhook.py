@@ -18,6 +18,7 @@ from typing import Any
 import uvicorn
 import uvloop
 
+from models.speed.carried import carried_model
 from recommender.adapters.certificates import expires_s
 from recommender.admission.app import AdmissionApp
 from recommender.admission.book import SizeBook
@@ -27,7 +28,9 @@ from recommender.admission.follow import BookFollower
 from recommender.admission.probes import ProbeApp
 from recommender.admission.review import Reviewer
 from recommender.admission.settings import WebhookSettings
+from recommender.admission.slice_book import SliceBook
 from recommender.audit import AuditTrail
+from recommender.mig.choose import SlicePolicy
 from sizewise.certificate import Certificate, certificate_of
 from sizewise.exits import Exit
 from sizewise.metrics import CONTENT_TYPE, PrometheusMeter
@@ -58,7 +61,7 @@ def serve_webhook(settings: Settings, meter: PrometheusMeter, stop: threading.Ev
     """The whole `webhook` role, until `stop`. Raises Exit for what cannot be listened on or served."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     webhook: WebhookSettings = settings["webhook"]
-    book, loaded, trail = SizeBook(webhook.cluster), threading.Event(), AuditTrail(meter)
+    book, loaded, trail = SizeBook(webhook.cluster, _slices(webhook)), threading.Event(), AuditTrail(meter)
     certificate = certificate_of(webhook)
     reviewer = Reviewer(webhook, book, _facts(webhook, stop), time.time)
     doors = _doors(webhook, reviewer, meter, loaded, trail, certificate)
@@ -83,6 +86,14 @@ def serve_webhook(settings: Settings, meter: PrometheusMeter, stop: threading.Ev
             stop.set()
             for thread in threads:
                 thread.join()
+
+
+def _slices(settings: WebhookSettings) -> SliceBook | None:
+    """None: GPUs are left alone, and neither the model nor profiles are read."""
+    if settings.pods.gpu == "off":
+        return None
+    policy = SlicePolicy(settings.mig.max_slowdown_ratio, settings.mig.memory_margin_ratio)
+    return SliceBook(carried_model(), policy, settings.pods.gpu_min_hours)
 
 
 def _facts(settings: WebhookSettings, stop: threading.Event) -> Facts:

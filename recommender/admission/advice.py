@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from models.reasons import Action, Reason
@@ -36,4 +37,4 @@ class SliceAdvice:
     resource: str
     profile: str
     speed_ratio: float
-    free: tuple[dict[str, str], ...]
+    free: tuple[Mapping[str, str], ...]

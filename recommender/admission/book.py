@@ -15,6 +15,7 @@ from models.reasons import Action, Reason
 from models.recommendation import RECOMMENDATION_FIELDS
 from models.workload import WorkloadName
 from recommender.admission.advice import Advice, ResourceAdvice, SliceAdvice
+from recommender.admission.slice_book import SliceBook
 from recommender.recommendation_id import recommendation_id
 
 SlabKey = tuple[int, str]
@@ -33,10 +34,11 @@ class Slab:
 
 
 class SizeBook:
-    """`wanted_cluster` empty: the only cluster that the log knows; with several of them none is taken."""
+    """`wanted_cluster` empty: the only cluster that the log knows; with several of them none is taken. `slices` None: GPUs
+    are left alone."""
 
-    def __init__(self, wanted_cluster: str = "") -> None:
-        self._wanted = wanted_cluster
+    def __init__(self, wanted_cluster: str = "", slices: SliceBook | None = None) -> None:
+        self._wanted, self.slices = wanted_cluster, slices
         self._slabs: dict[SlabKey, Slab] = {}
         self._place: dict[str, tuple[Slab, int]] = {}
         self._clusters: Counter[str] = Counter()
@@ -60,7 +62,7 @@ class SizeBook:
         )
 
     def slice_of(self, workload: str) -> SliceAdvice | None:
-        return None
+        return self.slices.slice_of(workload) if self.slices else None
 
     def put(self, key: SlabKey, columns: Columns) -> None:
         known = self._slabs.get(key)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from recommender.api.settings import MigSettings
+
 ModeWord = Literal["off", "recommend", "apply"]
 
 
@@ -26,9 +28,13 @@ class PodPolicy:
     pods_may_raise: bool = False
     """Whether the annotation sizewise.dev/mode of a pod may raise what its namespace has; it may always lower it."""
 
-    gpu: ModeWord = "recommend"
-    """What is done about GPUs, beside the mode: apply puts a MIG slice in the place of a GPU wherever the mode is apply.
-    Below that a pod asks for it by the annotation sizewise.dev/gpu-mode=apply; off asks nothing and reads no profiles."""
+    gpu: ModeWord = "off"
+    """What is done about GPUs where the mode lets it. apply: a MIG slice takes the place of a GPU. recommend: of pods that
+    ask for it by the annotation sizewise.dev/gpu-mode=apply; others get a word. off: GPUs are left alone; profiles, which
+    are ten times as much as recommendations, and nodes are not read."""
+
+    gpu_min_hours: float = 24.0
+    """GPU time that must have been seen of a workload before anything is said of its GPU."""
 
     min_confidence_ratio: float = 0.5
     """0-1. Confidence under which nothing is changed: 0.5 is half of the history that sizing asks for, 3.5 days."""
@@ -58,7 +64,13 @@ class PodPolicy:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 to {high}")
 
 
-_RANGES = (("min_confidence_ratio", 1), ("min_change_ratio", 1), ("max_raise_ratio", 1000), ("max_lower_ratio", 1))
+_RANGES = (
+    ("min_confidence_ratio", 1),
+    ("min_change_ratio", 1),
+    ("max_raise_ratio", 1000),
+    ("max_lower_ratio", 1),
+    ("gpu_min_hours", 1e6),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +149,7 @@ class WebhookSettings:
     """Deepest nesting of JSON that is parsed. A pod with managed fields has about 12."""
 
     pods: PodPolicy = field(default_factory=PodPolicy)
+    mig: MigSettings = field(default_factory=MigSettings)
     tls: CertificateSettings = field(default_factory=CertificateSettings)
 
     def __post_init__(self) -> None:
