@@ -15,7 +15,7 @@ from lightkube.resources.batch_v1 import Job
 from lightkube.resources.core_v1 import LimitRange, Namespace, ResourceQuota
 
 from models.owners import Owner
-from recommender.adapters.kubernetes.client import KubernetesError, connect, translated
+from recommender.adapters.kubernetes.client import KubernetesError, connect, prepare, translated
 from recommender.admission.cluster_facts import ClusterFacts, RangeRule, Table
 from recommender.admission.mode import MODE_KEY, Mode, mode_of
 
@@ -54,6 +54,7 @@ class ClusterWatch:
         )
 
     def start(self, stop: threading.Event) -> None:
+        prepare(*(watched.resource for watched in self._watched))
         for watched in self._watched:
             name = f"watch-{watched.resource.__name__}"
             threading.Thread(target=self._run, args=(watched, stop), name=name, daemon=True).start()
