@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from models.reasons import Action, Reason
-
 
 @dataclass(frozen=True, slots=True)
 class ResourceAdvice:
-    """Of one resource, in cores or bytes; NaN: too little was seen."""
+    """Of one resource, in cores or bytes; NaN: too little was seen. action, reasons: of models.reasons, as plain numbers,
+    because making an enum of each takes longer than all else that is done with them."""
 
-    action: Action
-    reasons: Reason
+    action: int
+    reasons: int
     target: float
     lower: float
     upper: float

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 from models.columns import Array, Columns
-from models.reasons import Action, Reason
 from models.recommendation import RECOMMENDATION_FIELDS
 from models.workload import WorkloadName
 from recommender.admission.advice import Advice, ResourceAdvice, SliceAdvice
@@ -103,8 +102,8 @@ def own(columns: Columns) -> dict[str, Array]:
 
 def _resource(columns: dict[str, Array], row: int, number: int) -> ResourceAdvice:
     return ResourceAdvice(
-        Action(int(columns["action"][row, number])),
-        Reason(int(columns["reasons"][row, number])),
+        int(columns["action"][row, number]),
+        int(columns["reasons"][row, number]),
         float(columns["target"][row, number]),
         float(columns["lower"][row, number]),
         float(columns["upper"][row, number]),

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Literal, Protocol
 from urllib.parse import quote
 
+from models.owners import Owner
 from models.profile import RESOURCES
 from recommender.admission import words
 from recommender.admission.advice import Advice, SliceAdvice
@@ -26,7 +27,6 @@ from recommender.admission.mode import GPU_MODE_KEY, Mode, mode_of, pod_mode
 from recommender.admission.patch import Op, patch_of
 from recommender.admission.plan import Plan, edits_of, needs, size_plan, sizes_after, sizes_before, slice_plan
 from recommender.admission.pod_sizes import Sized, Slot, size_pod, slots_of
-from recommender.admission.resources import qos_of
 from recommender.admission.settings import PodPolicy
 from recommender.admission.sizing import Kept
 from recommender.admission.slices import GPU, kept_gpu, whole_gpu
@@ -111,11 +111,19 @@ class _Case:
         return slots_of(self._pod.spec)
 
     @cached_property
+    def _owners(self) -> list[Owner]:
+        return list(owners_of(self._pod.metadata, self._namespace, self._facts))
+
+    @cached_property
+    def _best_effort(self) -> bool:
+        return not any(held.request or held.limit for slot in self._slots for held in slot.held)
+
+    @cached_property
     def _advice(self) -> Mapping[str, Advice]:
         """By container name: of the first owner under whose name anything of the pod is known."""
         cluster = self._book.cluster
         names = [slot.container.name for slot in self._slots if self._policy.init_containers or not slot.starts_first]
-        for owner in owners_of(self._pod.metadata, self._namespace, self._facts) if cluster else ():
+        for owner in self._owners if cluster else ():
             prefix = prefix_of(cluster, self._namespace, owner)
             found = {name: self._book.advice(prefix + quote(name, safe=_SAFE)) for name in names}
             known = {name: advice for name, advice in found.items() if advice is not None}
@@ -133,12 +141,11 @@ class _Case:
         return frozenset(container.name for container in names if holds(container, after[container.name]))
 
     def _all_kept(self) -> Kept | None:
-        if self._pod_level or qos_of(slot.held for slot in self._slots) == "BestEffort":
+        if self._pod_level or self._best_effort:
             return Kept.NONE_ASKED
         if VPA_UPDATED in self._annotations:
             return Kept.VPA
-        owners = owners_of(self._pod.metadata, self._namespace, self._facts)
-        return Kept.VPA if any(self._facts.has_vpa(self._namespace, owner) for owner in owners) else None
+        return Kept.VPA if any(self._facts.has_vpa(self._namespace, owner) for owner in self._owners) else None
 
     @property
     def _pod_level(self) -> bool:
@@ -180,7 +187,7 @@ class _Case:
             yield words.note(f"the rules of namespace {self._namespace[:40]} are not known yet: nothing is changed")
         if self._pod_level:
             yield words.note("this pod has pod-level resources: it stays as it is")
-        elif qos_of(slot.held for slot in self._slots) == "BestEffort":
+        elif self._best_effort:
             for name, advice in self._advice.items():
                 if wanted := needs(advice):
                     yield words.note(f"{name[:32]} asks for nothing and stays BestEffort; it needs {wanted}")

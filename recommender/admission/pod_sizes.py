@@ -74,7 +74,8 @@ def size_pod(
     for number, name in enumerate(RESOURCES):
         if _breaks(sized, number, facts.pod.get(name, FREE)):
             sized = [one.keeping(number, Kept.LIMIT_RANGE) for one in sized]
-    if qos_of(slot.held for slot in slots) != qos_of(one.after for one in sized):
+    changes = any(isinstance(fate, Held) for one in sized for fate in one.fate)
+    if changes and qos_of(slot.held for slot in slots) != qos_of(one.after for one in sized):
         sized = [one.keeping(0, Kept.QOS).keeping(1, Kept.QOS) for one in sized]
     return sized
 

@@ -44,6 +44,11 @@ class Kept(StrEnum):
     INVALID = "its request is over its limit"
 
 
+_MISSING, _STALE, _AUTOSCALED, _THROTTLED = (
+    int(reason) for reason in (Reason.SIGNAL_MISSING, Reason.STALE, Reason.AUTOSCALED, Reason.THROTTLED)
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What holds for one resource in one pod. kept: a reason that leaves it alone before anything is asked."""
@@ -79,11 +84,11 @@ def _unfit(held: Held, advice: ResourceAdvice, confidence: float, rules: Rules) 
         return Kept.NONE_ASKED
     if 0 < held.limit < held.request:
         return Kept.INVALID
-    if advice.action == Action.INSUFFICIENT or advice.reasons & Reason.SIGNAL_MISSING:
+    if advice.action == Action.INSUFFICIENT or advice.reasons & _MISSING:
         return Kept.NO_DATA
-    if advice.reasons & Reason.STALE:
+    if advice.reasons & _STALE:
         return Kept.STALE
-    if advice.reasons & Reason.AUTOSCALED:
+    if advice.reasons & _AUTOSCALED:
         return Kept.AUTOSCALED
     return Kept.UNSURE if not confidence >= rules.min_confidence_ratio else None
 
@@ -122,7 +127,7 @@ def _with_limit(number: int, held: Held, request: Decimal, advice: ResourceAdvic
     if held.limit <= 0:
         return Held(request, held.limit)
     limit = held.limit if rules.limits == "keep" else _moved(number, held, request)
-    if limit < held.limit and number == CPU and advice.reasons & Reason.THROTTLED:
+    if limit < held.limit and number == CPU and advice.reasons & _THROTTLED:
         limit = held.limit  # its limit holds it back already
     if rules.bounds.most is not None:
         limit = min(limit, rules.bounds.most)

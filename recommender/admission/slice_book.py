@@ -6,14 +6,14 @@ workload's profile or the nodes are told anew.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from models.columns import Columns
 from models.inventory import Node
 from models.profile import GPU_FIELDS
 from models.speed.artifact import SpeedModel
 from recommender.admission.advice import SliceAdvice
-from recommender.gpu_seen import GpuHeld, GpuSeen, advise_slice, gpu_seen, gpus_held
+from recommender.gpu_seen import GpuHeld, GpuSeen, advise_slice, gpu_seen
 from recommender.mig.choose import SlicePolicy
 from recommender.mig.dialects import kubernetes_resource
 
@@ -69,14 +69,11 @@ class SliceBook:
 
     def settle(self) -> None:
         """Take up the nodes that were told: who holds which GPU, and which slices nobody holds."""
-        workloads = {
-            allocation.workload
-            for node in self._nodes.values()
-            for allocation in node.allocations
-            if allocation.gpu_uuids
-        }
-        held = {workload: next(gpus_held(workload, self._nodes), None) for workload in workloads & self._seen.keys()}
-        self._held = {workload: gpu for workload, gpu in held.items() if gpu is not None}
+        held: dict[str, GpuHeld] = {}
+        for node in self._nodes.values():
+            for workload, gpu in _held_on(node):
+                held.setdefault(workload, gpu)
+        self._held = held
         free: dict[str, list[Labels]] = {}
         for node in self._nodes.values():
             for resource in _free_slices(node):
@@ -92,6 +89,18 @@ class SliceBook:
         resource = next(iter(kubernetes_resource(found.profile.name)))
         speed = found.speeds.get(found.profile.key, 0.0)
         return SliceAdvice(resource, found.profile.name, speed, self._free.get(resource, ()))
+
+
+def _held_on(node: Node) -> Iterator[tuple[str, GpuHeld]]:
+    """Every workload with each GPU or MIG instance that it holds there."""
+    holders: dict[str, list[str]] = {}
+    for allocation in node.allocations:
+        for uuid in allocation.gpu_uuids:
+            holders.setdefault(uuid, []).append(allocation.workload)
+    for gpu in node.gpus:
+        for uuid, profile in ((gpu.uuid, ""), *((instance.uuid, instance.profile) for instance in gpu.mig)):
+            owners = set(holders.get(uuid, ()))
+            yield from ((owner, GpuHeld(gpu, profile, len(owners) > 1)) for owner in owners)
 
 
 def _free_slices(node: Node) -> set[str]:

@@ -14,11 +14,14 @@ _TAIL = "xxxxx"
 _JOB_SET = "jobset.sigs.k8s.io/jobset-name"
 
 
-def owners_of(metadata: Metadata, namespace: str, facts: Facts) -> list[Owner]:
+def owners_of(metadata: Metadata, namespace: str, facts: Facts) -> Iterator[Owner]:
     """Each source of telemetry names an owner by what it sees: the host source by the pod's labels or name, an import by
     the controller and that one's own controller. The webhook sees all of it, so it tries all of them."""
-    found = _found(metadata, namespace, facts)
-    return list(dict.fromkeys(owner for owner in found if owner is not None and owner.name))
+    tried: set[Owner] = set()
+    for owner in _found(metadata, namespace, facts):
+        if owner is not None and owner.name and owner not in tried:
+            tried.add(owner)
+            yield owner
 
 
 def prefix_of(cluster: str, namespace: str, owner: Owner) -> str:

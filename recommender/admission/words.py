@@ -41,5 +41,5 @@ def _short(name: str) -> str:
 
 
 def _cut(text: str) -> str:
-    clean = "".join(letter if letter.isprintable() else "?" for letter in text)
+    clean = text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)
     return clean if len(clean) <= LONGEST else f"{clean[: LONGEST - 1]}…"
