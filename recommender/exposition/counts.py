@@ -58,10 +58,10 @@ def workload_counts(snapshot: Snapshot, out: Exposition) -> None:
     names = clusters.dictionary.to_pylist()
     for resource, name in enumerate(RESOURCES):
         action = snapshot.columns["action"][:, resource].astype(np.int64)
-        place, kind, count = _table(code, action, len(names), len(Action))
-        labels = Labels.of({"cluster": [names[n] for n in place]}).plus(resource=name)
-        actions = [action_code(int(one)) for one in kind]
-        out.add("sizewise_workloads", labels.with_columns(action=actions), count)
+        count = np.bincount(code * len(Action) + action, minlength=len(names) * len(Action)).astype(np.float64)
+        pairs = [(cluster, action_code(int(one))) for cluster in names for one in Action]  # 0 too: alerts need it
+        labels = Labels.of({"cluster": [cluster for cluster, _ in pairs]}).plus(resource=name)
+        out.add("sizewise_workloads", labels.with_columns(action=[one for _, one in pairs]), count)
     has_gpu, has_cpu = snapshot.columns["gpu_last_seen_ms"] > 0, snapshot.columns["last_seen_ms"] > 0
     cpu, gpu = joined(snapshot, "cpu_bottleneck"), joined(snapshot, "gpu_bottleneck")
     sides = {"cpu": (cpu, has_cpu), "gpu": (gpu, has_gpu), "all": (whole(cpu, gpu, has_gpu), has_cpu | has_gpu)}
