@@ -14,7 +14,7 @@ from recommender.backtest.product import Product
 from recommender.backtest.replay import WARM_UP_DAYS, SizingPolicy, replay
 from recommender.backtest.score import Outcome, outcome, score
 from recommender.backtest.usage import Resource, Usage
-from recommender.sizing.settings import SizingPolicy as Policy
+from recommender.sizing.policy_columns import PolicyTable
 
 MIN_DAYS = 2
 OURS, NOW = "sizewise", "as requested"
@@ -59,14 +59,14 @@ def warm_up_days(days: int) -> int:
     return WARM_UP_DAYS if days > WARM_UP_DAYS + 1 else max(1, days // 2)
 
 
-def compare(usage: Usage, policy: Policy, tick: Callable[[str], None] = lambda _: None) -> Backtest:
+def compare(usage: Usage, table: PolicyTable, tick: Callable[[str], None] = lambda _: None) -> Backtest:
     """Replay ours and the peers, a decision a day. Raises ValueError for under MIN_DAYS days, or
     days of which too little was seen."""
     if usage.blocks < MIN_DAYS:
         raise ValueError(f"there are {usage.blocks} days of {usage.resource}; a backtest needs at least {MIN_DAYS}")
     first = warm_up_days(usage.blocks)
     results, days = [], 0
-    for name, one in policies(usage, policy).items():
+    for name, one in policies(usage, table).items():
         tick(name)
         done = outcome(replay(one, usage, first), usage)
         results.append(_result(name, usage.resource, done))
@@ -76,10 +76,11 @@ def compare(usage: Usage, policy: Policy, tick: Callable[[str], None] = lambda _
     return Backtest(usage.resource, len(usage.workloads), usage.blocks - first, days, first, results)
 
 
-def policies(usage: Usage, policy: Policy) -> Mapping[str, SizingPolicy]:
-    """Ours, the present requests where any is known, and the peers (VPA also without its defect on memory)."""
+def policies(usage: Usage, table: PolicyTable) -> Mapping[str, SizingPolicy]:
+    """Ours by the policy of each workload, the present requests where any is known, and the peers (VPA also without its
+    defect on memory)."""
     found: dict[str, SizingPolicy] = {
-        OURS: Product(policy, Learner(usage.resource, leave_out=len(usage.workloads) >= 20))
+        OURS: Product(table.columns(usage.workloads), Learner(usage.resource, leave_out=len(usage.workloads) >= 20))
     }
     if not np.isnan(usage.provisioned).all():
         found[NOW] = provisioned()

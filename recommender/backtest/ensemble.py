@@ -167,17 +167,18 @@ class InPlace:
 
 @dataclass(slots=True)
 class Target:
-    """The blend whose price of risk is found from the overruns of the last days, per group of volatility."""
+    """The blend whose price of risk is found from the overruns of the last days, per group of volatility. rate: of all
+    workloads, or of each, [n]."""
 
     learner: Learner
-    rate: float
+    rate: float | Array
     _realised: Realised | None = None
     _limits: Array | None = None
     _groups: Array | None = None
 
     @property
     def name(self) -> str:
-        return f"sizewise target {self.rate * 100:g} %"
+        return f"sizewise target {np.mean(self.rate) * 100:g} %"
 
     def decide(self, past: Past) -> Array:
         first = CALIBRATE_FROM_DAYS if self._limits is None else past.now
@@ -201,5 +202,14 @@ class Target:
         priced = np.stack([self.learner.choice(past, price).limit for price in PRICES[past.resource]], axis=1)
         priced = np.maximum(np.fmin(priced, cap(past)[:, None]), FLOOR[past.resource])
         self._groups = volatility_groups(self.learner.traits(past).volatility)
-        limits = meet(past.resource, self.rate, realised, self._groups, priced)
+        limits = self._meet(past, realised, priced)
         self._limits, self._realised = np.concatenate([priced, limits[:, None]], axis=1), realised
+
+    def _meet(self, past: Past, realised: Realised, priced: Array) -> Array:
+        """Policies ask for few different rates."""
+        assert self._groups is not None, "groups are known before limits"
+        rates, limits = np.broadcast_to(self.rate, (len(past),)), np.empty(len(past))
+        for rate in np.unique(rates):
+            chosen = rates == rate
+            limits[chosen] = meet(past.resource, float(rate), realised, self._groups[chosen], priced[chosen])
+        return limits

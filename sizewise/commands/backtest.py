@@ -14,6 +14,7 @@ from rich.table import Table
 
 from recommender.backtest.compare import Backtest, compare, policies, verdict
 from recommender.backtest.usage import Resource
+from recommender.sizing.policy_columns import PolicyTable
 from sizewise.exits import NO_DATA, Exit
 from sizewise.history import Fleet, read_history
 from sizewise.options import format_option, setting, with_settings
@@ -41,7 +42,7 @@ def command(settings: Settings, source: Path, resource: str, output: str) -> Non
 
     Every policy sees only the days before its decision, which then stands for a day. SOURCE is a recording, a telemetry
     export, the answer of Prometheus' query_range as .json, or the folder of a public data set. The policy is that of
-    [recommender.sizing], without overrides.
+    [recommender.sizing] and its overrides.
 
     \b
     Examples:
@@ -64,12 +65,13 @@ def command(settings: Settings, source: Path, resource: str, output: str) -> Non
 
 def _replayed(fleet: Fleet, resource: str, settings: Settings, tell: Tell) -> Iterator[Backtest]:
     chosen = [usage for name, usage in fleet.items() if resource in ("both", name)]
-    sizing = settings["recommender"].sizing
-    total = sum(len(policies(usage, sizing)) for usage in chosen)
+    own = settings["recommender"]
+    table = PolicyTable(own.sizing, own.overrides)
+    total = sum(len(policies(usage, table)) for usage in chosen)
     steps = iter(range(total))
     for usage in chosen:
         try:
-            yield compare(usage, sizing, lambda _: tell(0.5 + 0.5 * next(steps) / total))
+            yield compare(usage, table, lambda _: tell(0.5 + 0.5 * next(steps) / total))
         except ValueError as error:
             raise Exit(str(error), NO_DATA) from error
 

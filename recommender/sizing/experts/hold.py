@@ -11,15 +11,15 @@ from models.columns import Array
 
 @dataclass(frozen=True, slots=True)
 class HoldRule:
-    """Which changes are made.
+    """Which changes are made, of all workloads or of each, [n].
 
     raise_ratio: a rise by more than this, at once
     lower_ratio: a fall by more than this, at the `rest`-th decision after a change or later
     """
 
-    raise_ratio: float = 0.10
-    lower_ratio: float = 0.20
-    rest: int = 1
+    raise_ratio: float | Array = 0.10
+    lower_ratio: float | Array = 0.20
+    rest: int | Array = 1
 
 
 CALM = HoldRule()
