@@ -7,6 +7,8 @@ program wrote, so here a part is only checked for being whole and of its kind.
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
+from itertools import accumulate
 
 import nanoarrow as na
 import zstandard
@@ -28,5 +30,10 @@ def decode_rows(value: bytes, kind: RowKind) -> TelemetryBatch:
     missing = {"time_ms", "interval_ms", *KEY_COLUMNS[kind]} - columns.keys()
     if missing:
         raise ValueError(f"a {kind} batch without the columns {', '.join(sorted(missing))}")
-    keys = {name: columns.pop(name) for name in KEY_COLUMNS[kind]}
+    keys = {name: _filled(columns.pop(name)) for name in KEY_COLUMNS[kind]}
     return TelemetryBatch(kind, keys, columns.pop("time_ms"), columns.pop("interval_ms"), columns)
+
+
+def _filled(texts: Sequence[str | None]) -> list[str]:
+    """A null is the text of the row before."""
+    return list(accumulate(texts, lambda before, text: before if text is None else text))  # type: ignore[arg-type]  # the first row has one

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, repeat
+from typing import overload
 
 from models.signals import RowKind
 
@@ -12,6 +15,52 @@ KEY_COLUMNS: dict[RowKind, tuple[str, ...]] = {
     "gpu": ("workload", "instance", "gpu_uuid", "gpu_model", "mig_profile"),
 }
 """Text columns that say whose row it is. `time_ms` and `interval_ms` (int64) follow them in every row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated(Sequence[str]):
+    """A text column in which each of `values` stands in `lengths` rows that follow each other."""
+
+    values: Sequence[str]
+    lengths: Sequence[int]
+
+    def __len__(self) -> int:
+        return sum(self.lengths)
+
+    @overload
+    def __getitem__(self, row: int) -> str: ...
+
+    @overload
+    def __getitem__(self, row: slice) -> Sequence[str]: ...
+
+    def __getitem__(self, row: int | slice) -> str | Sequence[str]:
+        return self._listed()[row]
+
+    def _listed(self) -> list[str]:
+        return list(chain.from_iterable(map(repeat, self.values, self.lengths)))
+
+
+@dataclass(frozen=True, slots=True)
+class Packed(Sequence[float | None]):
+    """A column of signals as Arrow has it. present: a bit per row, the lowest first, set where it has a value."""
+
+    values: array[float]
+    present: bytes
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @overload
+    def __getitem__(self, row: int) -> float | None: ...
+
+    @overload
+    def __getitem__(self, row: slice) -> Sequence[float | None]: ...
+
+    def __getitem__(self, row: int | slice) -> float | Sequence[float | None] | None:
+        if isinstance(row, slice):
+            return [self[i] for i in range(*row.indices(len(self)))]
+        row = range(len(self))[row]
+        return self.values[row] if self.present[row >> 3] >> (row & 7) & 1 else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,10 +136,15 @@ def _check_schema(schema: pa.Schema, kind: RowKind) -> None:
 
 
 def _labels(name: str, column: pa.Array) -> Labels:
-    if column.null_count:
-        raise BadMessageError(Reason.MALFORMED, f"column {name!r} has {column.null_count} nulls; it must have none")
-    encoded = column.dictionary_encode()
-    return Labels(encoded.indices.to_numpy(), encoded.dictionary.to_pylist())
+    """A null is the text of the row before."""
+    if not column.null_count:
+        encoded = column.dictionary_encode()
+        return Labels(encoded.indices.to_numpy(), encoded.dictionary.to_pylist())
+    present = _presence(column)
+    if not present[0]:
+        raise BadMessageError(Reason.MALFORMED, f"column {name!r} begins with a null; its first row must have a text")
+    encoded = column.drop_null().dictionary_encode()
+    return Labels(encoded.indices.to_numpy()[np.cumsum(present) - 1], encoded.dictionary.to_pylist())
 
 
 def _integers(name: str, column: pa.Array) -> NDArray[np.int64]:
@@ -157,15 +162,14 @@ def _signals(kind: RowKind, columns: Mapping[str, Any], n: int) -> tuple[NDArray
         column = columns.get(signal.name)
         if column is not None:
             values[row] = column.to_numpy(zero_copy_only=False)
-            present[row] = _presence(column)
+            present[row] = _presence(column) if column.null_count else True
     possible = (values >= 0) & (values <= _HIGH[kind])  # a NaN that is not a null fails both
     impossible: NDArray[np.bool_] = np.any(present & ~possible, axis=0)
     return values.T, impossible
 
 
-def _presence(column: pa.Array) -> NDArray[np.bool_] | bool:
-    if not column.null_count:
-        return True
+def _presence(column: pa.Array) -> NDArray[np.bool_]:
+    """Of a column that has nulls."""
     bitmap = np.frombuffer(column.buffers()[0], np.uint8)
     return np.unpackbits(bitmap, count=len(column), bitorder="little").view(np.bool_)
 

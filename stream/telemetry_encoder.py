@@ -4,6 +4,7 @@ A collector imports this, so it may use neither numpy nor pyarrow: nanoarrow doe
 The columns are the text keys, `time_ms`, `interval_ms` and each signal of which a row has a value. A signal that no
 row has is left out: absent means missing. Signals are float64, because bytes of memory need more than the 24 bits of
 a float32: at 64 GiB a float32 is 4 KiB coarse, and profiles must not depend on which codec they came through.
+A text that is null is that of the row before: ids of rows that follow each other are written once.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import zstandard
 from nanoarrow.ipc import StreamWriter
 
 from models.signals import SIGNALS
-from models.telemetry import KEY_COLUMNS, TelemetryBatch
+from models.telemetry import KEY_COLUMNS, Packed, Repeated, TelemetryBatch
 
 ZSTD_LEVEL = 1
 """Ids repeat from row to row, and any level finds that: level 3 makes messages 2 % smaller, no more."""
@@ -34,7 +35,7 @@ def encode_telemetry(batch: TelemetryBatch) -> bytes:
     columns = _columns(batch)
     names = tuple(name for name, _ in columns)
     rows = na.c_array_from_buffers(
-        _batch_schema(batch.kind, names),
+        _batch_schema(batch.kind, names, any(isinstance(column, Repeated) for column in batch.keys.values())),
         len(batch),
         [None],
         null_count=0,
@@ -75,21 +76,37 @@ def _check(batch: TelemetryBatch) -> None:
 
 
 @lru_cache(maxsize=64)
-def _batch_schema(kind: str, names: tuple[str, ...]) -> Any:
+def _batch_schema(kind: str, names: tuple[str, ...], repeated: bool) -> Any:
     """Parsing a schema costs more than filling a column; a producer sends few combinations of signals."""
     types = {"time_ms": na.int64(False), "interval_ms": na.int64(False)}
     text = KEY_COLUMNS[kind]  # type: ignore[index]  # lru_cache has erased the literal
-    fields = {name: na.string(False) if name in text else types.get(name, na.float64()) for name in names}
+    fields = {name: na.string(repeated) if name in text else types.get(name, na.float64()) for name in names}
     return na.c_schema(na.struct(fields, nullable=False))
 
 
 def _text_column(values: Sequence[str]) -> Any:
+    if isinstance(values, Repeated):
+        return _repeated_column(values)
     known = {
         value: value.encode("utf-8", "replace") for value in set(values)
     }  # ids repeat: half the time of encoding each
     encoded = [known[value] for value in values]
     offsets = array("i", accumulate(map(len, encoded), initial=0))
     return _column(na.string(False), len(values), [None, offsets, b"".join(encoded)], 0)
+
+
+def _repeated_column(column: Repeated) -> Any:
+    """The text in the first of its rows, null in the others."""
+    encoded = [value.encode("utf-8", "replace") for value in column.values]
+    begins, ends = accumulate(column.lengths, initial=0), accumulate(map(len, encoded))
+    offsets, n = array("i", [0]), len(column)
+    present = bytearray((n + 7) // 8)
+    for begin, length, end in zip(begins, column.lengths, ends, strict=False):
+        offsets.extend(array("i", [end]) * length)
+        if length:
+            present[begin >> 3] |= 1 << (begin & 7)
+    texts = sum(length > 0 for length in column.lengths)
+    return _column(na.string(), n, [present, offsets, b"".join(encoded)], n - texts)
 
 
 def _integer_column(values: Sequence[int]) -> Any:
@@ -100,6 +117,9 @@ def _signal_column(values: Sequence[float | None]) -> Any | None:
     """None when no row has a value."""
     if not values:
         return None
+    if isinstance(values, Packed):
+        nulls = len(values) - int.from_bytes(values.present, "little").bit_count()
+        return _column(na.float64(), len(values), [values.present, values.values], nulls)
     try:
         return _column(na.float64(), len(values), [None, array("d", values)], 0)
     except TypeError:  # there is a None: counting them first costs every column that has none as much as its copy

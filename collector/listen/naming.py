@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-import msgspec
-
 from collector.listen.entities import Entity, OwnerOfPod
 from collector.listen.series import SeriesIndex
-from collector.prometheus.answer import Series
+from collector.prometheus.answer import Series, labelled
 from collector.prometheus.facts import FactReader
 from models.owners import Owner
 
@@ -42,5 +40,5 @@ class Naming:
         answers: defaultdict[str, list[Series]] = defaultdict(list)
         for _, entity in self._index.entities.of_class("owner"):
             labels = {**entity.labels, "cluster": entity.cluster}
-            answers[labels["__name__"]].append(Series(msgspec.Raw(msgspec.json.encode(labels))))
+            answers[labels["__name__"]].append(labelled(labels))
         return self._facts.owners(answers)

@@ -1,39 +1,55 @@
-"""The server's JSON into series. Labels and points stay undecoded until asked for: most labels were seen before, and the
-points of one series at a time keep memory low."""
+"""The server's answers as series: labels that stay undecoded until asked for, as most were seen before, and samples as
+columns."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 Labels = dict[str, str]
-_EMPTY = msgspec.Raw(b"[]")
+Times = NDArray[np.int64]
+Values = NDArray[np.float64]
 
 
-class Series(msgspec.Struct, gc=False):
-    """One series of an answer. `values`: of a range; `value`: of an instant."""
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One series of an answer.
 
-    metric: msgspec.Raw
-    values: msgspec.Raw = _EMPTY
-    value: msgspec.Raw = _EMPTY
+    key:            its labels as they came; where two are equal, so are the labels
+    time_ms, value: its samples, ascending
+    """
+
+    key: bytes
+    read: Callable[[bytes], Labels]
+    time_ms: Times
+    value: Values
 
     def labels(self) -> Labels:
-        return _LABELS.decode(self.metric)
-
-    def points(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Times in seconds and values, ascending."""
-        pairs = _points(self.values)
-        times, values = zip(*pairs, strict=True) if pairs else ((), ())
-        return times, values
+        return self.read(self.key)
 
     def number(self) -> float:
-        """The value of an instant."""
-        return float(_INSTANT.decode(self.value)[1])
+        """The newest value."""
+        return float(self.value[-1])
+
+
+def labelled(labels: Labels) -> Series:
+    """A series of which only the labels matter."""
+    return Series(msgspec.json.encode(labels), _LABELS.decode, np.zeros(0, np.int64), np.zeros(0))
+
+
+class _Json(msgspec.Struct, gc=False):
+    metric: msgspec.Raw
+    values: msgspec.Raw = msgspec.Raw(b"")
+    value: msgspec.Raw = msgspec.Raw(b"")
 
 
 class _Data(msgspec.Struct):
-    result: list[Series]
+    result: list[_Json]
 
 
 class _Body(msgspec.Struct):
@@ -44,7 +60,6 @@ _BODY = msgspec.json.Decoder(_Body)
 _LABELS = msgspec.json.Decoder(Labels)
 _POINTS = msgspec.json.Decoder(list[tuple[float, float]], strict=False)  # not strict: values are text in JSON
 _TEXT_POINTS = msgspec.json.Decoder(list[tuple[float, str]])
-_INSTANT = msgspec.json.Decoder(tuple[float, str])
 
 
 def decoded(body: bytes) -> dict[str, Any]:
@@ -52,10 +67,16 @@ def decoded(body: bytes) -> dict[str, Any]:
 
     Raises msgspec.MsgspecError when it is neither."""
     data = _BODY.decode(body).data
-    return {"data": data if isinstance(data, list) else {"result": data.result}}
+    return {"data": data if isinstance(data, list) else {"result": [_series(one) for one in data.result]}}
 
 
-def _points(raw: msgspec.Raw) -> list[tuple[float, float]]:
+def _series(one: _Json) -> Series:
+    points = _points(bytes(one.values) or b"[" + bytes(one.value) + b"]")
+    columns = np.array(points, np.float64).reshape(-1, 2)
+    return Series(bytes(one.metric), _LABELS.decode, np.rint(columns[:, 0] * 1000).astype(np.int64), columns[:, 1])
+
+
+def _points(raw: bytes) -> list[tuple[float, float]]:
     try:
         return _POINTS.decode(raw)
     except msgspec.ValidationError:  # "+Inf" is the one number that only Python reads

@@ -6,9 +6,11 @@ as the standard library's on millions of points, and its pandas classes are neve
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -17,12 +19,22 @@ from prometheus_api_client.exceptions import PrometheusApiClientException  # noq
 from prometheus_api_client.prometheus_connect import PrometheusConnect  # noqa: TID251  (as above)
 from urllib3.util.retry import Retry
 
+from collector.prometheus import remote_read
 from collector.prometheus.answer import Series, decoded
+from collector.prometheus.queries import Newest
+from collector.prometheus.remote_read import CorruptAnswerError, outlines_in, request, series_in
+from collector.prometheus.selector import matchers_of
 from collector.prometheus.settings import ServerSettings
+from collector.prometheus.timeline import thinned
 from collector.source import SourceError
 
 _BACKOFF_S = 0.5
 _RETRY_ON = (408, 429, 500, 502, 503, 504)
+_REFUSALS = (requests.RequestException, PrometheusApiClientException, msgspec.MsgspecError, CorruptAnswerError)
+_LOGGER = logging.getLogger(__name__)
+
+Read = Callable[[bytes, int, int], list[Series]]
+"""A body and the milliseconds of which samples are wanted."""
 
 
 class _Answer:
@@ -30,6 +42,7 @@ class _Answer:
 
     def __init__(self, response: requests.Response) -> None:
         self.status_code, self.content = response.status_code, response.content
+        self.kind = response.headers.get("Content-Type", "")
 
     def json(self) -> dict[str, Any]:
         return decoded(self.content)
@@ -54,20 +67,79 @@ class PrometheusClient:
         headers = {"Accept-Encoding": "identity", **settings.headers}
         if settings.token:
             headers["Authorization"] = f"Bearer {settings.token}"
-        self._session = session
+        self._session, self._headers, self._chunked = session, headers, settings.remote_read
         self._connect = PrometheusConnect(
             self._url, headers, retry=_retry(settings.retries), session=session, timeout=math.ceil(settings.timeout_s)
         )
 
-    def range(self, selector: str, start_s: float, end_s: float, step_s: float = 0.0) -> Sequence[Series]:
-        """The samples of each series in [start_s, end_s]: with their own times, or every `step_s`.
+    @property
+    def chunked(self) -> bool:
+        """Whether the server speaks remote read, as far as is known."""
+        return self._chunked
 
-        Asked as `selector[span]` at one instant, which gives samples as they are; query_range would put the newest
-        value at each step, so that a scrape late by a millisecond reads as a still and a double step of a counter.
-        Raises SourceError.
+    def range(
+        self, selector: str, start_s: float, end_s: float, step_s: float = 0.0, *, level: bool = False
+    ) -> Sequence[Series]:
+        """The samples of each series in [start_s, end_s] with their own times; with `step_s` one for each step that
+        ends by then, at its end: of a level the highest, of a counter the newest. Raises SourceError.
+
+        By remote read where that is spoken. Else asked as `selector[span]` at one instant, which gives samples as they
+        are; query_range would put the newest value at each step, so that a scrape late by a millisecond reads as a still
+        and a double step of a counter.
         """
-        step = f":{_duration(step_s)}" if step_s else ""
+        found = self._read(selector, start_s, end_s, series_in)
+        if found is None:
+            return self._over_steps(selector, start_s, end_s, step_s, level=level)
+        if not step_s:
+            return found
+        step_ms, end_ms = round(step_s * 1000), _ms(end_s)
+        steps = (thinned(one.time_ms, one.value, step_ms, end_ms, level=level) for one in found)
+        return [
+            replace(one, time_ms=time_ms, value=value)
+            for one, (time_ms, value) in zip(found, steps, strict=True)
+            if len(time_ms)
+        ]
+
+    def _over_steps(
+        self, selector: str, start_s: float, end_s: float, step_s: float, *, level: bool
+    ) -> Sequence[Series]:
+        """A range of a millisecond less than the step, because before Prometheus 3 it has both its ends, and a sample
+        would count in two steps. A bare selector would show the last sample of a series that ended for five minutes
+        more."""
+        step = ""
+        if step_s:
+            newest = "max_over_time" if level else "last_over_time"
+            selector = f"{newest}({selector}[{round(step_s * 1000) - 1}ms])"
+            step = f":{_duration(step_s)}"
         return self.instant(f"{selector}[{_duration(end_s - start_s)}{step}]", end_s)
+
+    def newest(self, wanted: Newest, start_s: float, end_s: float) -> Sequence[Series]:
+        """The newest value in [start_s, end_s] of each series, and by remote read earlier ones: one at least for each 120
+        samples. Without it, series that differ in no label of `wanted.by` are one. Raises SourceError."""
+        found = self._read(wanted.selector, start_s, end_s, outlines_in)
+        if found is not None:
+            return found
+        over = f"last_over_time({wanted.selector}[{_duration(end_s - start_s)}])"
+        return self.instant(f"max by ({','.join(wanted.by)}) ({over})", end_s)
+
+    def _read(self, selector: str, start_s: float, end_s: float, read: Read) -> list[Series] | None:
+        """By remote read; None where that cannot be. The first answer tells whether the server speaks it."""
+        matchers = matchers_of(selector) if self._chunked else None
+        if matchers is None:
+            return None
+        start_ms, end_ms = _ms(start_s), _ms(end_s)
+        with self._errors(selector):
+            answer = self._session.request(
+                "POST", f"{self._url}/api/v1/read", data=request(matchers, start_ms, end_ms),
+                headers={**self._headers, **remote_read.HEADERS}, timeout=self._settings.timeout_s,
+            )  # fmt: skip
+            if answer.status_code == 200 and answer.kind.startswith(remote_read.STREAMED):
+                return read(answer.content, start_ms, end_ms)
+            if answer.status_code in _RETRY_ON:
+                raise requests.ConnectionError(f"HTTP {answer.status_code} to remote read")
+        _LOGGER.info("%s gives no chunks (HTTP %d); it is asked for JSON", self._url, answer.status_code)
+        self._chunked = False
+        return None
 
     def instant(self, query: str, time_s: float) -> Sequence[Series]:
         """What a query says at one time. Raises SourceError."""
@@ -90,7 +162,7 @@ class PrometheusClient:
     def _errors(self, what: str) -> Iterator[None]:
         try:
             yield
-        except (requests.RequestException, PrometheusApiClientException, msgspec.MsgspecError) as error:
+        except _REFUSALS as error:
             raise SourceError(f"{self._url} cannot answer {what[:200]!r}: {_reason(error)}") from error
 
 
@@ -102,9 +174,14 @@ def _retry(times: int) -> Retry:
         connect=min(times, 3),
         backoff_factor=_BACKOFF_S,
         status_forcelist=_RETRY_ON,
+        allowed_methods=("GET", "POST"),  # both only read
         respect_retry_after_header=True,
         raise_on_status=False,
     )
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
 
 
 def _duration(seconds: float) -> str:
@@ -121,6 +198,6 @@ def _reason(error: Exception) -> str:
         return f"its certificate is not accepted ({text[:200]}); give its authority with --ca-file"
     if isinstance(error, requests.ConnectionError | requests.Timeout):
         return f"no connection ({text[:200]}); is --url right, and the server up?"
-    if isinstance(error, msgspec.MsgspecError):
+    if isinstance(error, msgspec.MsgspecError | CorruptAnswerError):
         return f"that is no answer of the Prometheus API ({error}); does --url need a path, as /prometheus?"
     return text[:400]

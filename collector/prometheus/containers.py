@@ -7,12 +7,15 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from collector.names.foreign import Foreign
 from collector.names.table import CADVISOR
 from collector.names.who import PodContainer, machine_of, pod_of
 from collector.prometheus.answer import Series
+from collector.prometheus.autoscalers import AutoscalerEvents
 from collector.prometheus.facts import ContainerKey, Facts, PodKey
-from collector.prometheus.groups import MOST_MEANINGS, Columns, Meanings, Timelines, of_one_job, told
+from collector.prometheus.groups import MOST_MEANINGS, Columns, Meanings, Samples, Timelines, of_one_job, told
 from collector.prometheus.rows import RowMessages
 from collector.prometheus.timeline import Column, Timeline
 from models.events import WorkloadEvent
@@ -53,6 +56,7 @@ class ContainerRows:
         self.machines: set[str] = set()
         """Names and addresses of the machines whose containers were seen."""
         self._clamped = 0
+        self._autoscalers = AutoscalerEvents()
 
     def add(
         self, answers: Mapping[str, Sequence[Series]], facts: Facts, timelines: Timelines, out: RowMessages
@@ -67,7 +71,7 @@ class ContainerRows:
                 for pod, found in _instances(by_id)
                 if (run := self._run(pod, {**found, **pods.get(key[:3], {})}, table, timelines)) is not None
             ]
-            events += self._add_runs(key, sorted(runs, key=lambda run: run.line.time_ms[0]), facts, out)
+            events += self._add_runs(key, sorted(runs, key=lambda run: int(run.line.time_ms[0])), facts, out)
         return events
 
     def pods(self, answers: Mapping[str, Sequence[Series]]) -> set[PodKey]:
@@ -117,12 +121,14 @@ class ContainerRows:
         """Add the rows of one container's runs, in order of their time."""
         kills = _killed(facts.ooms.get(key, ()), runs)
         for number, run in enumerate(runs):
-            workload = self._id(key, run.pod, facts.owners.get(key[:3]))
-            n = len(run.line)
-            sizes: dict[str, Column] = {name: [value] * n for name, value in facts.sizes.get(key, {}).items()}
+            owner = facts.owners.get(key[:3])
+            workload = self._id(key, run.pod, owner)
+            sizes = {name: _held(samples, run.line) for name, samples in facts.sizes.get(key, {}).items()}
             ooms: dict[str, Column] = {"oom_kills": _counted(kills[number], run.line)} if facts.known else {}
             signals = {**run.signals, **sizes, **ooms}
-            out.add("cpu", (workload, run.pod.instance), run.line.time_ms, run.line.interval_ms, signals)
+            out.add("cpu", (workload, run.pod.instance), run.line, signals)
+            followed = facts.autoscaled.get((*key[:2], owner), {}) if owner else {}
+            yield from self._autoscalers.of(followed, workload, int(run.line.time_ms[-1]))
             for time_ms in kills[number]:
                 yield WorkloadEvent("oom-killed", workload, run.pod.instance, run.pod.node, time_ms)
 
@@ -155,7 +161,7 @@ def _killed(kills: Sequence[int], runs: Sequence[_Run]) -> list[list[int]]:
     """The kills of each run. kube-state-metrics tells of a kill some time after it, when the next run may have begun:
     each kill is one run's, the newest that had begun by then, and the first one's where none had."""
     found: list[list[int]] = [[] for _ in runs]
-    begun = [run.line.time_ms[0] - run.line.interval_ms[0] for run in runs]
+    begun = [int(run.line.time_ms[0] - run.line.interval_ms[0]) for run in runs]
     if runs:
         for time_ms in kills:
             found[max(bisect_left(begun, time_ms) - 1, 0)].append(time_ms)
@@ -165,8 +171,15 @@ def _killed(kills: Sequence[int], runs: Sequence[_Run]) -> list[list[int]]:
 def _counted(kills: Sequence[int], line: Timeline) -> Column:
     """Kills in the row in which they fell; the last row takes those that were seen after it, as nothing of a killed
     container is scraped any more."""
-    column: Column = [0.0] * len(line)
-    for time_ms in kills:
-        row = min(bisect_left(line.time_ms, time_ms), len(line) - 1)
-        column[row] = (column[row] or 0.0) + 1
+    column = np.zeros(len(line))
+    if kills:
+        np.add.at(column, np.minimum(np.searchsorted(line.time_ms, kills), len(line) - 1), 1.0)
     return column
+
+
+def _held(samples: Samples, line: Timeline) -> Column:
+    """The newest sample at the time of each row; the first one in rows before it."""
+    times, values = samples
+    if (values == values[0]).all():
+        return np.full(len(line), values[0])
+    return values[np.maximum(np.searchsorted(times, line.time_ms, side="right") - 1, 0)]

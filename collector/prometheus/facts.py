@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from collector.names.foreign import Foreign
 from collector.names.table import KUBE_STATE
 from collector.names.who import first, pod_of
 from collector.prometheus.answer import Series
-from collector.prometheus.groups import Meanings
+from collector.prometheus.autoscalers import TargetKey
+from collector.prometheus.groups import Meanings, Samples, merged
 from models.owners import Owner, owner_by_controller
 
 PodKey = tuple[str, str, str]
@@ -28,13 +32,16 @@ for _foreign in KUBE_STATE:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """owners: of pods; sizes: signals of containers that are requests and limits; ooms: times in ms of OOM kills;
-    known: whether kube-state-metrics tells of kills, so that no time means no kill"""
+    """owners: of pods; sizes: requests and limits of containers by signal, as samples that hold until the next;
+    ooms: times in ms of OOM kills;
+    known: whether kube-state-metrics tells of kills, so that no time means no kill;
+    autoscaled: what autoscalers follow as a share of the request"""
 
     owners: Mapping[PodKey, Owner] = field(default_factory=dict)
-    sizes: Mapping[ContainerKey, Mapping[str, float]] = field(default_factory=dict)
+    sizes: Mapping[ContainerKey, Mapping[str, Samples]] = field(default_factory=dict)
     ooms: Mapping[ContainerKey, Sequence[int]] = field(default_factory=dict)
     known: bool = False
+    autoscaled: Mapping[TargetKey, Mapping[str, str]] = field(default_factory=dict)
 
 
 class FactReader:
@@ -58,31 +65,31 @@ class FactReader:
                 found[pod] = over.get(kind, {}).get((*pod[:2], name)) or guess
         return found
 
-    def sizes(self, answers: Mapping[str, Sequence[Series]]) -> dict[ContainerKey, dict[str, float]]:
+    def sizes(self, answers: Mapping[str, Sequence[Series]]) -> dict[ContainerKey, dict[str, Samples]]:
         """Requests and limits by signal."""
-        found: dict[ContainerKey, dict[str, float]] = defaultdict(dict)
+        found: dict[ContainerKey, dict[str, list[Series]]] = defaultdict(dict)
         for name, all_series in answers.items():
             for series in all_series:
                 if sized := self._sized[name].of(series):
                     key, signal = sized
-                    found[key][signal] = series.number()
-        return dict(found)
+                    found[key].setdefault(signal, []).append(series)
+        return {key: {signal: merged(series) for signal, series in signals.items()} for key, signals in found.items()}
 
 
-def oom_times(reasons: Sequence[Series], restarts: Sequence[Series], after_s: float) -> dict[ContainerKey, list[int]]:
-    """When containers were OOM-killed after `after_s`.
+def oom_times(reasons: Sequence[Series], restarts: Sequence[Series], after_ms: int) -> dict[ContainerKey, list[int]]:
+    """When containers were OOM-killed after `after_ms`.
 
     The reason stays as long as nothing else ended the container, so each restart while it says OOMKilled is a kill;
     its first sample is one too where the container was there before without it, which its restart tells."""
-    counts = {key: series.points() for series in restarts if (key := container_key(series.labels()))}
+    counts = {key: series for series in restarts if (key := container_key(series.labels()))}
     found: dict[ContainerKey, list[int]] = {}
     for series in reasons:
         key = container_key(series.labels())
         if key is None:
             continue
-        killed = {time for time, value in zip(*series.points(), strict=True) if value}
-        times = _restarted(*counts[key]) if key in counts else _begun(series)
-        kills = [round(time * 1000) for time in times if time > after_s and _near(time, killed)]
+        killed = series.time_ms[series.value != 0].tolist()
+        times = _restarted(counts[key]) if key in counts else _begun(series)
+        kills = [time for time in times if time > after_ms and _near(time, killed)]
         if kills:
             found[key] = kills
     return found
@@ -131,21 +138,24 @@ def _meant(foreign: Foreign, name: str, labels: Mapping[str, str]) -> bool:
     return name != foreign.names[0] or labels.get("resource", "") in foreign.only["resource"][:1]
 
 
-def _restarted(times: Sequence[float], values: Sequence[float]) -> list[float]:
+def _restarted(series: Series) -> list[int]:
     """Once per restart, at the sample that shows it."""
-    pairs = zip(times[1:], values, values[1:], strict=False)
-    return [time for time, before, now in pairs for _ in range(round(max(now - before, 0)))]
+    growth = np.rint(np.maximum(np.diff(series.value), 0)).astype(np.int64)
+    times: list[int] = np.repeat(series.time_ms[1:], growth).tolist()
+    return times
 
 
-def _begun(series: Series) -> list[float]:
-    times, values = series.points()
-    before = (0.0, *values[:-1]) if values else ()
-    return [time for time, was, now in zip(times, before, values, strict=True) if now and not was]
+def _begun(series: Series) -> list[int]:
+    is_now = series.value != 0
+    was = np.concatenate(([False], is_now[:-1]))
+    times: list[int] = series.time_ms[is_now & ~was].tolist()
+    return times
 
 
-def _near(time: float, killed: set[float]) -> bool:
+def _near(time_ms: int, killed_ms: Sequence[int]) -> bool:
     """Both metrics are of one scrape; a restart may be counted one scrape before its reason shows."""
-    return any(0 <= other - time <= _NEAR_S for other in killed)
+    at = bisect_left(killed_ms, time_ms)
+    return at < len(killed_ms) and killed_ms[at] - time_ms <= _NEAR_MS
 
 
-_NEAR_S = 120.0
+_NEAR_MS = 120_000

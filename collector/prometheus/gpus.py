@@ -26,7 +26,7 @@ class GpuRows:
             columns = Columns(found, DCGM, timelines)
             self._clamped += columns.clamped
             if columns.line is not None:
-                out.add("gpu", use.keys, columns.line.time_ms, columns.line.interval_ms, columns.signals)
+                out.add("gpu", use.keys, columns.line, columns.signals)
 
     def take_clamped(self) -> int:
         """Values that had to be clamped or left out as too high, since this was asked last."""

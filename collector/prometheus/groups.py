@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain, pairwise
-from operator import itemgetter
+from itertools import pairwise
 from typing import Generic, TypeVar
 
+import numpy as np
+
 from collector.names.foreign import Foreign
-from collector.prometheus.answer import Series
+from collector.prometheus.answer import Series, Times, Values
 from collector.prometheus.timeline import (
     Column,
     Span,
     Timeline,
-    Times,
-    Values,
     aligned,
     fitted,
     levels,
@@ -31,6 +30,7 @@ Found = Mapping[str, Sequence[Series]]
 """Series of one entity by metric."""
 
 _HIGH = {(kind, signal.name): signal.high for kind, signals in SIGNALS.items() for signal in signals}
+_NOTHING: Samples = np.zeros(0, np.int64), np.zeros(0)
 
 
 class Timelines:
@@ -38,12 +38,15 @@ class Timelines:
 
     def __init__(self, span: Span) -> None:
         self.span = span
-        self._known: dict[Times, Timeline] = {}
+        self._known: dict[tuple[int, int, int], list[Timeline]] = {}
 
     def of(self, times: Times) -> Timeline:
-        if times not in self._known:
-            self._known[times] = timeline(times, self.span)
-        return self._known[times]
+        alike = self._known.setdefault((len(times), int(times[0]), int(times[-1])), [])
+        for line in alike:
+            if np.array_equal(line.times, times):
+                return line
+        alike.append(timeline(times, self.span))
+        return alike[-1]
 
 
 class Columns:
@@ -55,7 +58,7 @@ class Columns:
         self.clamped = 0
         self.signals: dict[str, Column] = {}
         for foreign in table:
-            if foreign.signal not in self.signals and (column := self._column(foreign)):
+            if foreign.signal not in self.signals and (column := self._column(foreign)) is not None:
                 column, clamped = fitted(foreign, column, _HIGH[foreign.kind, foreign.signal])
                 self.clamped += clamped
                 self.signals[foreign.signal] = column
@@ -71,14 +74,16 @@ class Columns:
         if not series or (foreign.over and not over):
             return None
         if foreign.sums:
-            columns = [self._alone(foreign, one.points(), ((), ())) for one in series]
-            known = [column for column in columns if column]
+            columns = [self._alone(foreign, (one.time_ms, one.value), _NOTHING) for one in series]
+            known = [column for column in columns if column is not None]
             return total(known) if known else None
-        return self._alone(foreign, merged(series), merged(over) if over else ((), ()))
+        return self._alone(foreign, merged(series), merged(over))
 
     def _alone(self, foreign: Foreign, samples: Samples, over: Samples) -> Column | None:
-        line = self._line or self._timelines.of(tuple(samples[0]))
-        if not len(line) or not samples[0]:
+        if not len(samples[0]) or (foreign.over and not len(over[0])):
+            return None
+        line = self._line or self._timelines.of(samples[0])
+        if not len(line):
             return None
         self._line = line
         values = on_line(samples, line, counter=foreign.use in ("rate", "periods"))
@@ -89,25 +94,24 @@ class Columns:
         others = on_line(over, line, counter=foreign.use == "periods")
         if foreign.use == "periods":
             return shares(values, others, line)
-        return [value - other for value, other in zip(values[line.first :], others[line.first :], strict=True)]
+        return levels(values, line) - levels(others, line)
 
 
 def on_line(samples: Samples, line: Timeline, *, counter: bool) -> Values:
     times, values = samples
-    return values if times == line.times else aligned(times, values, line, counter=counter)
+    return values if np.array_equal(times, line.times) else aligned(times, values, line, counter=counter)
 
 
 def merged(series: Sequence[Series]) -> Samples:
     """Series of one thing that follow each other, as its scrape moved to another target, as one. Of those that
     overlap, the one with most samples is taken."""
-    if len(series) == 1:
-        return series[0].points()
-    parts = sorted((one.points() for one in series), key=lambda part: part[0][:1])
-    parts = [part for part in parts if part[0]]
-    if all(before[0][-1] < after[0][0] for before, after in pairwise(parts)):
-        times, values = (tuple(chain.from_iterable(map(itemgetter(i), parts))) for i in (0, 1))
-        return times, values
-    return max(parts, key=lambda part: len(part[0]), default=((), ()))
+    parts = sorted((one for one in series if len(one.time_ms)), key=lambda part: int(part.time_ms[0]))
+    if not parts:
+        return _NOTHING
+    if len(parts) > 1 and all(before.time_ms[-1] < after.time_ms[0] for before, after in pairwise(parts)):
+        return np.concatenate([part.time_ms for part in parts]), np.concatenate([part.value for part in parts])
+    longest = max(parts, key=lambda part: len(part.time_ms))
+    return longest.time_ms, longest.value
 
 
 def told(table: Sequence[Foreign], answers: Mapping[str, Sequence[Series]]) -> list[Foreign]:
@@ -134,14 +138,13 @@ class Meanings(Generic[T]):
 
     def of(self, series: Series) -> T:
         """May be called from several threads."""
-        key = bytes(series.metric)
         try:
-            return self._known[key]
+            return self._known[series.key]
         except KeyError:
             meaning = self._meaning_of(series.labels())
         if len(self._known) >= MOST_MEANINGS:
             self._known.clear()
-        self._known[key] = meaning
+        self._known[series.key] = meaning
         return meaning
 
 

@@ -17,13 +17,14 @@ import msgspec
 from collector.outbox import Addressed, Outbox
 from collector.prometheus import inventory, queries
 from collector.prometheus.answer import Series
+from collector.prometheus.autoscalers import autoscaled
 from collector.prometheus.containers import ContainerRows
 from collector.prometheus.facts import FactReader, Facts, PodKey, container_key, oom_times
 from collector.prometheus.gpus import GpuRows
 from collector.prometheus.groups import Timelines
 from collector.prometheus.machines import Machines
-from collector.prometheus.queries import Wanted
-from collector.prometheus.rows import RowMessages
+from collector.prometheus.queries import Newest, Wanted
+from collector.prometheus.rows import RowMessages, Workloads
 from collector.prometheus.settings import ImportSettings
 from collector.prometheus.timeline import USUAL_S, Span
 from collector.publisher import Flush, messages
@@ -41,8 +42,11 @@ _SERIES_PER_QUERY = 50_000
 _FULL_SHARE = 0.5
 """The import waits while the outbox is this full: as fast as the log takes it, and nothing is dropped."""
 _WAIT_S = 0.05
+_HOUR_S = 3600.0
 _FACTS_S = 10_800.0
 """Owners, requests and limits are asked for three hours at a time: each time costs as much as the samples of an hour."""
+_CHUNKED_FACTS_S = 86_400.0
+"""A day at a time where chunks tell how they changed meanwhile."""
 _FACTS_AGE_S = 300.0
 """They may be this much older than a span's end: `follow` asks no more often, but for new pods."""
 _LOOK_AGAIN_S = 600.0
@@ -57,7 +61,14 @@ class Server(Protocol):
 
     def names(self, start_s: float, end_s: float) -> Sequence[str]: ...
 
-    def range(self, selector: str, start_s: float, end_s: float, step_s: float = 0.0) -> Sequence[Series]: ...
+    @property
+    def chunked(self) -> bool: ...
+
+    def range(
+        self, selector: str, start_s: float, end_s: float, step_s: float = 0.0, *, level: bool = False
+    ) -> Sequence[Series]: ...
+
+    def newest(self, wanted: Newest, start_s: float, end_s: float) -> Sequence[Series]: ...
 
     def instant(self, query: str, time_s: float) -> Sequence[Series]: ...
 
@@ -97,7 +108,8 @@ class History:
         progress: Progress = lambda done_ms, total_ms, rows: None,
     ) -> None:
         self._server, self._settings, self._meter, self._progress = server, settings, meter, progress
-        self._outbox, self._partitions, self._room = outbox, partitions, round(outbox_max_bytes * _FULL_SHARE)
+        self._partitions, self._workloads = partitions, Workloads(partitions)
+        self._outbox, self._room = outbox, round(outbox_max_bytes * _FULL_SHARE)
         self._containers = ContainerRows(settings.cluster)
         self._gpus = GpuRows(settings.cluster)
         self._machines = Machines(settings.cluster)
@@ -167,34 +179,34 @@ class History:
 
     def _ask(self, pool: ThreadPoolExecutor, start_s: float, limit_s: float) -> _Asked:
         """Send off what a span needs."""
-        end_s = min(start_s + self._span_s, limit_s)
+        end_s = min(_end(start_s, self._span_s), limit_s)
         samples = {one: pool.submit(self._samples, one, start_s, end_s) for one in self._wanted}
         facts = None
         if end_s > self._facts_until_s + _FACTS_AGE_S:
-            self._facts_until_s = min(max(start_s + _FACTS_S, end_s), limit_s)
+            facts_s = _CHUNKED_FACTS_S if self._server.chunked else _FACTS_S
+            self._facts_until_s = min(max(start_s + facts_s, end_s), limit_s)
             facts = pool.submit(self._ask_facts, start_s, self._facts_until_s)
         ooms = pool.submit(self._ooms, start_s, end_s) if queries.OOM_REASON in self._names else None
         return _Asked(start_s, end_s, samples, facts, ooms)
 
     def _ask_facts(self, start_s: float, end_s: float) -> Facts:
         """What holds at the end of this time, of every pod that was there in it or five minutes before."""
-        span_s, match, server = end_s - start_s + self._settings.lead_s, self._settings.match, self._server
+        begin_s, match, server = start_s - self._settings.lead_s, self._settings.match, self._server
         sizes = {
-            name: server.instant(queries.size_query(name, span_s, match), end_s)
+            name: server.newest(queries.size_selector(name, match), begin_s, end_s)
             for name in (*queries.SIZES, *queries.OLD_SIZES)
             if name in self._names
         }
         owners = {
-            name: server.instant(queries.owner_query(name, span_s, match), end_s)
-            for name in queries.OWNERS
+            name: server.newest(queries.owner_selector(name, match), begin_s, end_s)
+            for name in (*queries.OWNERS, *queries.AUTOSCALERS)
             if name in self._names
         }
-        return Facts(self._reader.owners(owners), self._reader.sizes(sizes))
+        return Facts(self._reader.owners(owners), self._reader.sizes(sizes), autoscaled=autoscaled(owners))
 
     def _samples(self, wanted: Wanted, start_s: float, end_s: float) -> Sequence[Series]:
-        step_s = self._settings.step_s
-        selector = wanted.over_steps(step_s) if step_s else wanted.selector
-        return self._server.range(selector, start_s - self._settings.lead_s, end_s, step_s)
+        begin_s, step_s = start_s - self._settings.lead_s, self._settings.step_s
+        return self._server.range(wanted.selector, begin_s, end_s, step_s, level=wanted.level)
 
     def _ooms(self, start_s: float, end_s: float) -> tuple[Sequence[Series], Sequence[Series]]:
         """Series of containers that were OOM-killed, and of their restarts. The second question is small."""
@@ -218,7 +230,7 @@ class History:
         position = Position(self.position.what, self.position.since_ms, round(asked.end_s * 1000))
         self._outbox.put(out, {STATE: msgspec.json.encode(position)})
         self.position = position
-        self._adapt(max((_bytes(future.result()) for future in asked.samples.values()), default=0))
+        self._adapt(max((_samples(future.result()) for future in asked.samples.values()), default=0))
 
     def _facts_of(self, asked: _Asked, answers: Mapping[str, Sequence[Series]]) -> Facts:
         """What is known of the pods of a span. One that appeared since the facts were asked for makes them be asked for
@@ -230,12 +242,13 @@ class History:
                 self._facts = self._ask_facts(asked.start_s, max(asked.end_s, self._facts_until_s))
             self._nobodys = unknown
         reasons, restarts = asked.ooms.result() if asked.ooms else ((), ())
-        return replace(self._facts, ooms=oom_times(reasons, restarts, asked.start_s), known=asked.ooms is not None)
+        return replace(
+            self._facts, ooms=oom_times(reasons, restarts, round(asked.start_s * 1000)), known=asked.ooms is not None
+        )
 
     def _rows(self, answers: Mapping[str, Sequence[Series]], facts: Facts, asked: _Asked) -> list[Addressed]:
-        out = RowMessages(self._outbox.producer, self._partitions)
-        own = self._settings
-        timelines = Timelines(Span(asked.start_s, asked.end_s, own.gap_s, own.step_s or USUAL_S))
+        out = RowMessages(self._outbox.producer, self._workloads)
+        timelines = Timelines(self._span(asked))
         by_system = {
             system: dict(_of(system, self._wanted, answers)) for system in ("cadvisor", "dcgm", "node-exporter")
         }
@@ -250,9 +263,16 @@ class History:
         flush = Flush(round(asked.end_s * 1000), (), events, nodes)
         return [*out.take(), *messages(flush, self._outbox.producer, self._partitions)]
 
-    def _adapt(self, answer_bytes: int) -> None:
+    def _span(self, asked: _Asked) -> Span:
+        own = self._settings
+        seconds = asked.start_s, asked.end_s, own.gap_s, own.step_s or USUAL_S
+        after_ms, until_ms, gap_ms, usual_ms = (round(each * 1000) for each in seconds)
+        return Span(after_ms, until_ms, gap_ms, usual_ms)
+
+    def _adapt(self, samples: int) -> None:
         """The next span as long as makes the largest answer what it should be; at most four times this one."""
-        factor = min(self._settings.answer_bytes / max(answer_bytes, 1), 4.0)
+        wanted = self._settings.chunked_samples if self._server.chunked else self._settings.answer_samples
+        factor = min(wanted / max(samples, 1), 4.0)
         self._span_s = min(max(self._span_s * factor, _SHORTEST_SPAN_S), self._settings.max_span_s)
 
 
@@ -263,5 +283,11 @@ def _of(
     return ((name, series) for name, series in answers.items() if name in names)
 
 
-def _bytes(series: Sequence[Series]) -> int:
-    return sum(memoryview(one.values).nbytes for one in series)
+def _end(start_s: float, span_s: float) -> float:
+    """The end of a span, just before a full hour where one is near: profilers work by hours."""
+    hours = (start_s + span_s) // _HOUR_S * _HOUR_S - 0.001
+    return hours if hours - start_s >= 0.5 * span_s else start_s + span_s
+
+
+def _samples(series: Sequence[Series]) -> int:
+    return sum(len(one.time_ms) for one in series)

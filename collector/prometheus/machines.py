@@ -30,8 +30,7 @@ class Machines:
                 )
                 workload = str(machine_workload(self._cluster or cluster or "prometheus", names[0]))
                 if columns.line is not None:
-                    line = columns.line
-                    out.add("cpu", (workload, names[0]), line.time_ms, line.interval_ms, columns.signals)
+                    out.add("cpu", (workload, names[0]), columns.line, columns.signals)
 
 
 def _grouped(answers: Mapping[str, Sequence[Series]]) -> dict[tuple[str, tuple[str, ...]], Jobs]:

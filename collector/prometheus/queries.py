@@ -12,6 +12,7 @@ from collector.prometheus.settings import ImportSettings
 OWNERS = ("kube_pod_owner", "kube_replicaset_owner", "kube_job_owner")
 SIZES = ("kube_pod_container_resource_requests", "kube_pod_container_resource_limits")
 OLD_SIZES = tuple(f"{name}_{resource}" for name in SIZES for resource in ("cpu_cores", "memory_bytes"))
+AUTOSCALERS = ("kube_horizontalpodautoscaler_info", "kube_horizontalpodautoscaler_spec_target_metric")
 OOM_REASON = "kube_pod_container_status_last_terminated_reason"
 RESTARTS = "kube_pod_container_status_restarts_total"
 _TABLES: tuple[tuple[Foreign, ...], ...] = (CADVISOR, DCGM, NODE_EXPORTER)
@@ -21,6 +22,11 @@ _BY = {
     "kube_pod_owner": ("owner_kind", "owner_name", *_WHERE),
     "kube_replicaset_owner": ("owner_kind", "owner_name", "replicaset", *_WHERE),
     "kube_job_owner": ("owner_kind", "owner_name", "job_name", "exported_job", *_WHERE),
+}
+_BY_AUTOSCALER = ("horizontalpodautoscaler", "namespace", "exported_namespace", "cluster")
+_BY |= {
+    AUTOSCALERS[0]: ("scaletargetref_kind", "scaletargetref_name", *_BY_AUTOSCALER),
+    AUTOSCALERS[1]: ("metric_name", "metric_target_type", *_BY_AUTOSCALER),
 }
 _BY_SIZE = ("container", "exported_container", "resource", *_WHERE)
 _BY_MACHINE = ("instance", "node", "nodename", "exported_node", "cluster", "mode")
@@ -35,12 +41,13 @@ class Wanted:
     selector: str
     level: bool
 
-    def over_steps(self, step_s: float) -> str:
-        """The expression of which every `step_s` a value is read. A millisecond less than the step, because before
-        Prometheus 3 a range has both its ends, and a sample would count in two steps. A bare selector would show the
-        last sample of a series that ended for five minutes more."""
-        newest = "max_over_time" if self.level else "last_over_time"
-        return f"{newest}({self.selector}[{round(step_s * 1000) - 1}ms])"
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """Series of which the newest value is wanted, and the labels that are."""
+
+    selector: str
+    by: tuple[str, ...]
 
 
 def wanted(names: Iterable[str], settings: ImportSettings, shards: Sequence[str] = ("",)) -> list[Wanted]:
@@ -55,13 +62,13 @@ def wanted(names: Iterable[str], settings: ImportSettings, shards: Sequence[str]
     return list(found.values())
 
 
-def size_query(name: str, span_s: float, match: str) -> str:
-    """The newest request or limit of each container within the span before an instant."""
-    return f"max by ({','.join(_BY_SIZE)}) (last_over_time({_braced(name, match)}[{round(span_s)}s]))"
+def size_selector(name: str, match: str) -> Newest:
+    """Requests or limits of containers."""
+    return Newest(_braced(name, match), _BY_SIZE)
 
 
-def owner_query(name: str, span_s: float, match: str) -> str:
-    return f"max by ({','.join(_BY[name])}) (last_over_time({_braced(name, match)}[{round(span_s)}s]))"
+def owner_selector(name: str, match: str) -> Newest:
+    return Newest(_braced(name, match), _BY[name])
 
 
 def oom_selector(match: str) -> str:

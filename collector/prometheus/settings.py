@@ -32,6 +32,9 @@ class ServerSettings:
     timeout_s: float = 120.0
     """Longest wait for one answer; the same limit that Prometheus has for a query."""
 
+    remote_read: bool = True
+    """Whether to ask for compressed chunks (`/api/v1/read`) first; who does not give them is asked for JSON."""
+
     retries: int = 6
     """Further tries after 429, 5xx or a broken connection. The wait before each doubles from 0.5 s: 30 s in all."""
 
@@ -53,11 +56,14 @@ class ImportSettings:
     max_gap_s: float = 600.0
     """A counter that was silent for longer starts anew: its growth is not spread over the gap."""
 
-    answer_bytes: int = 4 << 20
-    """Bytes of points that one answer should hold, 130,000 of them. Half as much costs a fifth more CPU here; more is
-    hardly faster and takes memory on both sides."""
+    answer_samples: int = 130_000
+    """Samples that one answer in JSON should hold, 4 MB. Half as many cost a fifth more CPU here; more is hardly faster
+    and takes memory on both sides."""
 
-    max_span_s: float = 21_600.0
+    chunked_samples: int = 1_500_000
+    """Samples that one answer in chunks should hold: 8 MB on the wire, 24 MB as columns here."""
+
+    max_span_s: float = 86_400.0
     """Longest span of one query, however few series there are: what a kill repeats, and what the server holds."""
 
     workers: int = 2
@@ -85,5 +91,6 @@ class ImportSettings:
             raise ValueError(f"step_s is {self.step_s}; it must not be below 0")
         if self.workers < 1:
             raise ValueError(f"workers is {self.workers}; it must be at least 1")
-        if self.answer_bytes < 1 << 16:
-            raise ValueError(f"answer_bytes is {self.answer_bytes}; it must be at least 65536")
+        for name in ("answer_samples", "chunked_samples"):
+            if getattr(self, name) < 1000:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1000")

@@ -174,7 +174,7 @@ def test_a_row_with_two_faults_counts_once() -> None:
         (seal(arrow(workload=None)), Reason.MALFORMED, "column 'workload' is missing"),
         (seal(arrow(time_ms=pa.array([1.0]))), Reason.MALFORMED, "column 'time_ms' is double; int64 was expected"),
         (seal(arrow(time_ms=pa.array([None], pa.int64()))), Reason.MALFORMED, "column 'time_ms' has 1 nulls"),
-        (seal(arrow(instance=pa.array([None], pa.string()))), Reason.MALFORMED, "column 'instance' has 1 nulls"),
+        (seal(arrow(instance=pa.array([None], pa.string()))), Reason.MALFORMED, "'instance' begins with a null"),
         (seal(arrow(cpu_cores=pa.array(["1"]))), Reason.MALFORMED, "column 'cpu_cores' is string; double was expected"),
         (seal(arrow(cpu_cores=pa.array([1.0], pa.float32()))), Reason.MALFORMED, "'cpu_cores' is float"),
         (seal(arrow(future=pa.array([[1]]))), Reason.MALFORMED, "column 'future' is list"),

@@ -1,0 +1,181 @@
+"""Prometheus' compressed samples, decoded many chunks at a time.
+
+A chunk (prometheus/tsdb/chunkenc/xor.go, after Facebook's Gorilla) holds up to 120 samples, each a few bits that depend on
+the sample before. So sample i of all chunks is decoded in one numpy pass: about 40 ns a sample, where a loop in Python
+takes 5,000 and the same samples as JSON cost us 100 and the server 200.
+
+A chunk is 2 bytes with the number of samples, big-endian; time (zigzag varint) and value (8 bytes) of the first; the
+distance (varint) and the value of the second; then of each the difference of distances and the value. Values are written as
+the bits in which they differ from the one before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bits = NDArray[np.uint64]
+
+_PAD = bytes(24)
+"""Words are read from any bit on, up to two words on from the last bit of a chunk."""
+_AT_ONCE = 8192
+"""Chunks decoded together: their state and bytes stay in the second-level cache."""
+_DOD_PREFIX = np.array([1] * 8 + [2] * 4 + [3] * 2 + [4] * 2)
+"""By the first four bits of a difference of distances: 0, 10, 110, 1110 and 1111 stand before 0, 14, 17, 20 and 64 bits."""
+_DOD_BITS = np.array([0] * 8 + [14] * 4 + [17] * 2 + [20, 64])
+_DOD_MOST = np.array([0] * 8 + [1 << 13] * 4 + [1 << 16] * 2 + [1 << 19, (1 << 63) - 1])
+_DOD_TURN = np.array([0] * 8 + [1 << 14] * 4 + [1 << 17] * 2 + [1 << 20, 0])
+"""A number above _DOD_MOST is that number less _DOD_TURN."""
+_VALUE_PREFIX = np.array([1, 1, 2, 13])
+"""By the first two bits of a value: as before; in the bits of the last change; in bits that 11 more bits name."""
+_U = np.uint64
+
+
+class CorruptChunkError(ValueError):
+    """Bytes that are no chunk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Samples of all chunks, one chunk after another. count [k]; time_ms, value [count.sum()]."""
+
+    count: Integers
+    time_ms: Integers
+    value: Floats
+
+
+def decode(chunks: Sequence[bytes]) -> Decoded:
+    """The samples of these chunks. Raises CorruptChunkError."""
+    parts = [_Chunks(chunks[start : start + _AT_ONCE]).decoded() for start in range(0, len(chunks), _AT_ONCE)]
+    if len(parts) == 1:
+        return parts[0]
+    return Decoded(
+        np.concatenate([np.zeros(0, np.int64), *(part.count for part in parts)]),
+        np.concatenate([np.zeros(0, np.int64), *(part.time_ms for part in parts)]),
+        np.concatenate([np.zeros(0), *(part.value for part in parts)]),
+    )
+
+
+def first_samples(chunks: Sequence[bytes]) -> Decoded:
+    """The first sample of each chunk, which stands in it uncompressed. Raises CorruptChunkError."""
+    alone = [b"\0\1" + chunk[2:20] for chunk in chunks]  # a number of at most ten bytes and a value
+    return decode(alone)
+
+
+class _Chunks:
+    """Chunks being decoded, the longest first: those that are at their end are the tail of every array."""
+
+    def __init__(self, chunks: Sequence[bytes]) -> None:
+        length = np.array([len(chunk) for chunk in chunks], np.int64)
+        data = b"".join((*chunks, _PAD))
+        begin = np.cumsum(length) - length
+        head = np.frombuffer(data, np.uint8)
+        self._count = head[begin].astype(np.int64) << 8 | head[begin + 1]
+        if length.min() < 2 or (self._count > 4 * length).any():  # a sample takes two bits at least
+            raise CorruptChunkError("a chunk is too short for its number of samples")
+        self._order = np.argsort(-self._count, kind="stable")
+        self._sorted = self._count[self._order]
+        self._end = (begin + length)[self._order] << 3
+        self._words = np.frombuffer(data, ">u8", len(data) // 8).astype(_U)
+        self._at = (begin[self._order] + 2) << 3
+        """Bit at which each chunk goes on."""
+        k = len(chunks)
+        self._time, self._distance = np.zeros(k, np.int64), np.zeros(k, np.int64)
+        self._value, self._kept, self._trailing = np.zeros(k, _U), np.zeros(k, np.int64), np.zeros(k, np.int64)
+
+    def decoded(self) -> Decoded:
+        longest = int(self._sorted[0])
+        times = np.empty((longest, len(self._sorted)), np.int64)
+        values = np.empty((longest, len(self._sorted)), _U)
+        live = np.searchsorted(-self._sorted, -np.arange(longest), side="left").tolist()
+        try:
+            for sample in range(longest):
+                self._step(sample, live[sample])
+                times[sample, : live[sample]] = self._time[: live[sample]]
+                values[sample, : live[sample]] = self._value[: live[sample]]
+        except IndexError as error:
+            raise CorruptChunkError("the last chunk ends before its last sample") from error
+        if (self._at > self._end).any():
+            raise CorruptChunkError("a chunk ends before its last sample")
+        return Decoded(self._count, self._in_order(times), self._in_order(values).view(np.float64))
+
+    def _in_order(self, samples: NDArray[Any]) -> NDArray[Any]:
+        """[longest, k] as they were decoded into one row, chunk by chunk in the order in which they were given."""
+        place = np.empty_like(self._order)
+        place[self._order] = np.arange(len(place))
+        by_chunk: NDArray[Any] = np.ascontiguousarray(samples.T)[place]
+        if self._sorted[-1] == len(samples):
+            return by_chunk.reshape(-1)
+        return by_chunk[np.arange(len(samples)) < self._count[:, None]]
+
+    def _step(self, sample: int, live: int) -> None:
+        at = self._at[:live]
+        if sample == 0:
+            zigzag = self._varint(at)
+            self._time[:live] = (zigzag >> _U(1)).view(np.int64) ^ -(zigzag & _U(1)).view(np.int64)
+            self._value[:live] = self._word(at)
+            at += 64
+            return
+        if sample == 1:
+            self._distance[:live] = self._varint(at).view(np.int64)
+            word = self._word(at)
+        else:
+            word = self._difference(at)
+        self._time[:live] += self._distance[:live]
+        self._differing(at, word)
+
+    def _word(self, at: Integers) -> Bits:
+        """The 64 bits from `at` on."""
+        place, shift = at >> 6, (at & 63).view(_U)
+        word: Bits = (self._words[place] << shift) | (self._words[place + 1] >> (_U(64) - shift))
+        return word
+
+    def _varint(self, at: Integers) -> Bits:
+        """Numbers of seven bits a byte, the lowest first; a byte under 128 is the last. Moves `at`."""
+        out, going = np.zeros(len(at), _U), np.ones(len(at), np.bool_)
+        for lift in range(0, 70, 7):
+            byte = self._word(at) >> _U(56)
+            out |= np.where(going, (byte & _U(127)) << _U(lift), _U(0))
+            at += np.where(going, 8, 0)
+            going &= byte >= 128
+            if not going.any():
+                return out
+        raise CorruptChunkError("a number of more than ten bytes")
+
+    def _difference(self, at: Integers) -> Bits:
+        """Add to the distances; returns the bits that follow. Moves `at`."""
+        word = self._word(at)
+        if not (word >> _U(63)).any():  # scrapes at even times
+            at += 1
+            return word << _U(1)  # the bit that is missing at its end is not looked at
+        kind = (word >> _U(60)).view(np.int64)
+        bits = _DOD_BITS[kind]
+        at += _DOD_PREFIX[kind]
+        number = (self._word(at) >> (64 - bits).view(_U)).view(np.int64)
+        number -= np.where(number > _DOD_MOST[kind], _DOD_TURN[kind], 0)
+        self._distance[: len(at)] += number
+        at += bits
+        return self._word(at)
+
+    def _differing(self, at: Integers, word: Bits) -> None:
+        """Change the values. `word`: the bits at `at`, which moves."""
+        kind = (word >> _U(62)).view(np.int64)
+        anew = np.flatnonzero(kind == 3)
+        if len(anew):
+            named = word[anew]
+            leading, kept = (named >> _U(57) & _U(31)).view(np.int64), (named >> _U(51) & _U(63)).view(np.int64)
+            kept[kept == 0] = 64
+            if (leading + kept > 64).any():
+                raise CorruptChunkError("a value of more than 64 bits")
+            self._kept[anew], self._trailing[anew] = kept, 64 - leading - kept
+        at += _VALUE_PREFIX[kind]
+        kept = self._kept[: len(at)] * (kind >> 1)
+        changed = self._word(at) >> (64 - kept).view(_U)
+        self._value[: len(at)] ^= changed << self._trailing[: len(at)].view(_U)
+        at += kept
