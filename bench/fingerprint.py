@@ -20,11 +20,12 @@ from bench.report import Cell, Report, require_data
 from models.fingerprint.boosted import TreeSettings
 from models.fingerprint.coldstart import ColdStart, Job
 from models.fingerprint.features import VERSION
+from models.fingerprint.head import head_of
 from models.fingerprint.known import Known
 from models.fingerprint.model import Card, Fingerprinter, Verdict
 from models.fingerprint.novelty import Novelty
 from models.fingerprint.score import Score
-from models.fingerprint.train import Rows, TrainSettings, fit, training_rows
+from models.fingerprint.train import HEADS, Rows, TrainSettings, fit, training_rows
 from models.fingerprint.window import Floats
 
 Names = NDArray[np.str_]
@@ -38,6 +39,7 @@ def run(data: Path | None) -> Report:
     families, chips = np.array([r.family for r in live]), np.array([r.chip for r in live])
     rows = training_rows([r.window for r in live], _SETTINGS)
     ours = _left_out(rows, families, [chips == chip for chip in np.unique(chips)])
+    kept = _as_profiles_keep(live, families, chips)
     elsewhere = _left_out(rows, families, [np.isin(chips, members) for members in ARCHITECTURES.values()])
     model = _model(rows, families)
     unknown = open_set(rows, families, chips)
@@ -47,6 +49,8 @@ def run(data: Path | None) -> Report:
         "fingerprint_accuracy": ours.whole.accuracy,
         "fingerprint_macro_f1": ours.whole.macro_f1,
         "fingerprint_early_accuracy": ours.early.accuracy,
+        "fingerprint_profile_accuracy": kept.accuracy,
+        "fingerprint_profile_macro_f1": kept.macro_f1,
         "fingerprint_new_architecture": elsewhere.whole.accuracy,
         **_idle(model, runs),
         "openset_recall": unknown.single,
@@ -64,6 +68,7 @@ def run(data: Path | None) -> Report:
         _scored("our trees, largest margin", ours.margins),
         _scored("sizewise: vote of the nearest five by shared leaves", ours.whole),
         _scored("sizewise, first 60 samples", ours.early),
+        _scored("sizewise, as profiles keep runs: 60 samples in 180 bytes, taught on such alone", kept),
         _scored("sizewise, architecture left out", elsewhere.whole),
         {"answer": "sizewise, unknown families: one run", "found": unknown.single, "false": unknown.single_false},
         {"answer": "sizewise, unknown families: three runs", "found": unknown.three, "false": unknown.three_false},
@@ -113,6 +118,20 @@ def _left_out(rows: Rows, families: Names, groups: Iterable[NDArray[np.bool_]]) 
             answers[group], _ = known.near(trees, rows.rows[start : start + n][group]).vote()
         margins[group] = classes[np.argmax(trees.margins(rows.rows[:n][group]), axis=1)]
     return _Scores(*(Score.of(families, answers) for answers in (whole, early, margins)))
+
+
+def _as_profiles_keep(live: Sequence[Run], families: Names, chips: Names) -> Score:
+    """Taught and asked as the product does it: on heads of runs, and on copies that are made of heads alone."""
+    heads = [head for run in live if (head := head_of(run.window)) is not None]
+    assert len(heads) == len(live), "a run that shows a workload has samples"
+    rows = training_rows(heads, HEADS)
+    answers, classes = families.copy(), list(np.unique(families))
+    for chip in np.unique(chips):
+        out, rest = np.flatnonzero(chips == chip), np.flatnonzero(chips != chip)
+        trees = fit(rows.of(rest), families[rest], classes, HEADS.trees)
+        known = Known.of(trees, rows.rows[rest], families[rest])
+        answers[out], _ = known.near(trees, rows.rows[out]).vote()
+    return Score.of(families, answers)
 
 
 def _model(rows: Rows, families: Names) -> Fingerprinter:

@@ -132,6 +132,18 @@ METRICS: tuple[MetricSpec, ...] = (
     MetricSpec(
         "sizewise_feed_ended_total", "counter", "Event streams of the change feed that ended, by reason", ("reason",)
     ),
+    # fingerprints
+    MetricSpec("sizewise_model_age_seconds", "gauge", "Time since the model in use was trained", ("model",)),
+    MetricSpec(
+        "sizewise_model_drift_index",
+        "gauge",
+        "Population stability index of runs since training that lie further from what is known; above 0.25: train",
+        ("model",),
+    ),
+    MetricSpec("sizewise_model_unknown_ratio", "gauge", "Share of runs since training that are unknown", ("model",)),
+    MetricSpec(
+        "sizewise_model_training_total", "counter", "Rounds of training, by what came of them", ("model", "result")
+    ),
     MetricSpec("sizewise_view_workloads", "gauge", "Workloads in the view"),
     MetricSpec("sizewise_view_age_seconds", "gauge", "Age of the newest message in the view"),
     MetricSpec("sizewise_fleet_series_seconds", "histogram", "Time to make the fleet's series", (), _SECONDS),

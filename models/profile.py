@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from models.bottleneck import CLASSES, EVIDENCE
 from models.columns import Field
+from models.fingerprint.head import HEAD_FIELDS
 from models.histogram import BUCKETS
 from models.signals import CPU_SIGNALS
 
@@ -150,12 +151,12 @@ GPU_FIELDS: tuple[Field, ...] = (
     Field("gpu_last_seen_ms", "int64", (), "end of the newest GPU window; 0: it never had a GPU"),
     Field("gpu_covered_ms", "int64", (), "GPU time described by rows, summed over GPUs"),
     Field("gpu_newest_day", "int32", (), "UTC day number of the newest window; a second at its midnight weighs 1"),
-    Field("gpu_class_seconds", "float64", (CLASSES,), "decayed GPU seconds in each models.bottleneck.Bottleneck"),
+    Field("gpu_class_seconds", "float32", (CLASSES,), "decayed GPU seconds in each models.bottleneck.Bottleneck"),
     Field("gpu_counter_seconds", "float64", (), "decayed GPU seconds that were judged by profiling counters"),
     Field("gpu_learned_seconds", "float64", (), "decayed GPU seconds that a learned model judged"),
     Field("gpu_confidence_seconds", "float64", (), "decayed GPU seconds times the confidence of their class"),
-    Field("gpu_signal_sum", "float64", (_G,), "decayed sum of value times seconds of GPU_SIGNALS_KEPT"),
-    Field("gpu_signal_weight", "float64", (_G,), "decayed seconds with a value; 0 means the signal is missing"),
+    Field("gpu_signal_sum", "float32", (_G,), "decayed sum of value times seconds of GPU_SIGNALS_KEPT"),
+    Field("gpu_signal_weight", "float32", (_G,), "decayed seconds with a value; 0 means the signal is missing"),
     Field(
         "gpu_framebuffer_peak",
         "uint16",
@@ -169,6 +170,7 @@ GPU_FIELDS: tuple[Field, ...] = (
     Field("gpu_bottleneck", "uint8", (), "the models.bottleneck.Bottleneck with most of the decayed time"),
     Field("gpu_bottleneck_confidence", "float32", (), "0 to 1: mean confidence of the windows"),
     Field("gpu_evidence", "float32", (len(EVIDENCE),), "models.bottleneck.EVIDENCE of the decayed means; NaN: missing"),
+    *HEAD_FIELDS,
 )
 """All empty is zero."""
 

@@ -1,4 +1,4 @@
-"""GPU rows into the profiles of a partition: time in each class, decayed means, framebuffer peaks.
+"""GPU rows into the profiles of a partition: time in each class, decayed means, framebuffer peaks, heads of runs.
 
 It has its own clock in a profile (gpu_last_seen_ms, gpu_newest_day): what GPU rows do to it does not depend on CPU
 rows, nor the other way round, so the two need no common order.
@@ -18,6 +18,7 @@ from models.bottleneck import Method
 from models.hardware.discovery import code_of
 from models.peak16 import to_peak16
 from models.profile import GPU_FIELDS, GPU_SIGNALS_KEPT, PEAK_DAYS
+from profiler import heads
 from profiler.bottleneck.evidence import SIGNAL
 from profiler.bottleneck.gpu import Verdicts
 from profiler.bottleneck.shares import by_class
@@ -47,7 +48,7 @@ def absorb(profiles: Profiles, rows: GpuRows, forget_after_days: int, infer: Inf
     if late_rows.any():
         rows = rows.take(~late_rows)
     if len(rows):
-        pieces = _cut(rows, infer)
+        pieces, before = _cut(rows, infer), profiles["gpu_last_seen_ms"].copy()
         known = _known_day(profiles, pieces.slot)
         advances = pieces.day > newest_before(pieces.slot, pieces.day, known)
         epoch = epochs(pieces.slot, advances)
@@ -55,6 +56,7 @@ def absorb(profiles: Profiles, rows: GpuRows, forget_after_days: int, infer: Inf
             now = epoch == e
             _begin_days(profiles, pieces, np.flatnonzero(now & advances), forget_after_days)
             _add(profiles, pieces, np.flatnonzero(now))
+        heads.absorb(profiles, rows, before)
         profiles.touch(pieces.slot)
     return late_rows
 

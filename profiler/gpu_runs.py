@@ -1,18 +1,22 @@
-"""Runs in the log's telemetry: one workload instance on one GPU, from where it was first seen, as evenly spaced windows.
+"""Runs in the log's telemetry: one workload instance on one GPU, each by its head, as a profile keeps it.
 
-What fingerprints are learned from. Memory is bounded: the first hour of a run, and a few runs of each workload.
+What fingerprints are learned from. Memory is bounded: two hundred bytes a run, and a few runs of each workload.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.columns import Array, Field, empty_arrays
+from models.fingerprint.boards import board_of
+from models.fingerprint.head import HEAD_FIELDS, window_of
 from models.fingerprint.window import Window
-from models.signals import GPU_SIGNALS
+from profiler import heads
+from profiler.gpu_windows import GpuRows, gather, owners_of
 from stream import schemas
 from stream.contract import EventLog, Record
 from stream.dead_letters import BadMessageError
@@ -20,18 +24,17 @@ from stream.read_all import read_all
 from stream.streams import TELEMETRY
 from stream.telemetry_decoder import TelemetryFrame, decode_telemetry
 
-Key = tuple[str, str, str, str]
-"""Workload, instance, GPU, model of the GPU."""
+_TABLE: tuple[Field, ...] = (*HEAD_FIELDS, Field("gpu_last_seen_ms", "int64", (), "newest row of the run"))
+MAX_RUNS = 20
+"""Of a workload, the first ones. More teach little, and one busy workload must not push out the others."""
 
 
 @dataclass(frozen=True, slots=True)
-class RunSettings:
-    step_ms: int = 2000
-    """Of a window. Rows that come oftener are averaged; where they come more rarely, a step may be without a value."""
-    max_steps: int = 1800
-    """An hour at 2 s: what tells workloads apart is seen by then. 350 KB a run."""
-    max_runs: int = 20
-    """Of a workload, the first ones. More teach little, and one busy workload must not push out the others."""
+class _Key:
+    workload: str
+    owner: int
+    gpu_model: str
+    whole: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,89 +49,66 @@ class GpuRun:
 
 
 @dataclass(slots=True)
-class _Sums:
-    """Of the rows in each step: sums and counts [steps, signals]."""
-
-    start_ms: int
-    sums: NDArray[np.float64]
-    counts: NDArray[np.int32]
-    steps: int = 0
-    interval_ms: int = 0
-
-    @classmethod
-    def starting(cls, start_ms: int, chosen: RunSettings) -> _Sums:
-        shape = (chosen.max_steps, len(GPU_SIGNALS))
-        return cls(start_ms, np.zeros(shape), np.zeros(shape, np.int32))
-
-
-@dataclass(slots=True)
 class GpuRuns:
     """Gathers message after message; `runs` reads out."""
 
-    chosen: RunSettings = field(default_factory=RunSettings)
-    _found: dict[Key, _Sums] = field(default_factory=dict)
+    max_runs: int = MAX_RUNS
+    _places: dict[_Key, int] = field(default_factory=dict)
+    _gpu: dict[int, str] = field(default_factory=dict)
     _of_workload: Counter[str] = field(default_factory=Counter)
+    _table: dict[str, Array] = field(default_factory=lambda: empty_arrays(_TABLE, 64))
 
     def add(self, frame: TelemetryFrame) -> None:
-        """GPU rows. Rows from before the first one seen of a run, and from after its hour, are left out."""
-        names = ("workload", "instance", "gpu_uuid", "gpu_model")
-        codes = np.stack([frame.keys[name].codes for name in names], axis=1)
-        distinct, of_row = np.unique(codes, axis=0, return_inverse=True)
-        for k, code in enumerate(distinct.tolist()):
-            workload, instance, uuid, model = (frame.keys[n].names[c] for n, c in zip(names, code, strict=True))
-            rows = np.flatnonzero(of_row.reshape(-1) == k)
-            if run := self._run((workload, instance, uuid, model), int(frame.time_ms[rows].min())):
-                _absorb(run, frame, rows, self.chosen)
+        """GPU rows. Those of a workload that has its number of runs are left out."""
+        rows = gather([(0, np.arange(len(frame.workload.names)), frame)])
+        identity = np.stack([rows.slot, rows.owner.astype(np.intp), rows.model, rows.whole.astype(np.intp)], axis=1)
+        names, gpus = frame.workload.names, frame.keys["gpu_uuid"]
+        self._gpu.update(
+            {o: gpus.names[g] for o, g in set(zip(owners_of(frame).tolist(), gpus.codes.tolist(), strict=True))}
+        )
+        distinct, of_row = np.unique(identity, axis=0, return_inverse=True)
+        keys = [_Key(names[w], owner, rows.models[m], bool(whole)) for w, owner, m, whole in distinct.tolist()]
+        place = np.array([self._place(key) for key in keys], dtype=np.intp)[of_row.reshape(-1)]
+        self._absorb(replace(rows, slot=place).take(np.flatnonzero(place >= 0)))
 
-    def _run(self, key: Key, start_ms: int) -> _Sums | None:
-        if key not in self._found:
-            if self._of_workload[key[0]] >= self.chosen.max_runs:
-                return None
-            self._of_workload[key[0]] += 1
-            self._found[key] = _Sums.starting(start_ms, self.chosen)
-        return self._found[key]
+    def _place(self, key: _Key) -> int:
+        """Row of a run in the table; -1: it is one too many of its workload."""
+        if key not in self._places:
+            if self._of_workload[key.workload] >= self.max_runs:
+                return -1
+            self._of_workload[key.workload] += 1
+            self._places[key] = len(self._places)
+        return self._places[key]
+
+    def _absorb(self, rows: GpuRows) -> None:
+        if not len(rows):
+            return
+        short = len(self._places) - len(self._table["gpu_last_seen_ms"])
+        if short > 0:
+            more = empty_arrays(_TABLE, max(short, len(self._table["gpu_last_seen_ms"])))
+            self._table = {name: np.concatenate([known, more[name]]) for name, known in self._table.items()}
+        rows = rows.take(np.lexsort((rows.time_ms, rows.slot, rows.message)))
+        heads.absorb(self._table, rows, self._table["gpu_last_seen_ms"])
+        np.maximum.at(self._table["gpu_last_seen_ms"], rows.slot, rows.time_ms)
 
     def runs(self) -> list[GpuRun]:
-        """In the order in which they were first seen."""
+        """In the order in which they were first seen; those without utilisation and memory are left out."""
+        found = ((key, self._window(key, row), row) for key, row in self._places.items())
         return [
-            GpuRun(workload, uuid, model, run.start_ms, _window(run, self.chosen))
-            for (workload, _, uuid, model), run in self._found.items()
+            GpuRun(
+                key.workload, self._gpu[key.owner], key.gpu_model, int(self._table["gpu_head_start_ms"][row]), window
+            )
+            for key, window, row in found
+            if window is not None
         ]
 
-
-def _absorb(run: _Sums, frame: TelemetryFrame, rows: NDArray[np.intp], chosen: RunSettings) -> None:
-    step = (frame.time_ms[rows] - run.start_ms) // chosen.step_ms
-    inside = (step >= 0) & (step < chosen.max_steps)
-    step, values = step[inside], frame.values[rows[inside]]
-    if not len(step):
-        return
-    seen = ~np.isnan(values)
-    np.add.at(run.sums, step, np.where(seen, values, 0))
-    np.add.at(run.counts, step, seen)
-    run.steps = max(run.steps, int(step.max()) + 1)
-    run.interval_ms = max(run.interval_ms, int(np.median(frame.interval_ms[rows[inside]])))
+    def _window(self, key: _Key, row: int) -> Window | None:
+        return window_of(self._table, row, board_of(key.gpu_model, sliced=not key.whole))
 
 
-def _window(run: _Sums, chosen: RunSettings) -> Window:
-    """Signals that have a value somewhere; steps are joined until each is as long as the rows' own span."""
-    joined = max(1, round(run.interval_ms / chosen.step_ms))
-    blocks = -(-run.steps // joined)
-    padded = slice(0, blocks * joined)
-    shape = (blocks, joined, len(GPU_SIGNALS))
-    sums = _padded(run.sums[padded], blocks * joined).reshape(shape).sum(axis=1)
-    counts = _padded(run.counts[padded], blocks * joined).reshape(shape).sum(axis=1)
-    means = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
-    kept = np.flatnonzero(counts.any(axis=0)).tolist()
-    return Window({GPU_SIGNALS[k].name: means[:, k] for k in kept}, joined * chosen.step_ms / 1000)
-
-
-def _padded(values: NDArray[np.float64] | NDArray[np.int32], steps: int) -> NDArray[np.float64]:
-    return np.pad(values, ((0, steps - len(values)), (0, 0))).astype(np.float64)
-
-
-def gpu_runs(log: EventLog, now_ms: int, chosen: RunSettings | None = None) -> list[GpuRun]:
+def gpu_runs(log: EventLog, now_ms: int) -> list[GpuRun]:
     """Of all telemetry that the log still holds. What cannot be read is left out: the profiler has reported it."""
-    gathered = GpuRuns(chosen or RunSettings())
+    gathered = GpuRuns()
     for partition in range(log.partitions(TELEMETRY)):
         for record in read_all(log, TELEMETRY, partition):
             if frame := _frame(record, now_ms):
@@ -144,3 +124,9 @@ def _frame(record: Record, now_ms: int) -> TelemetryFrame | None:
     except BadMessageError:
         return None
     return frame if len(frame) else None
+
+
+def groups_of(runs: Sequence[GpuRun]) -> list[str]:
+    """What is held out together: a GPU model; in a fleet of one model, what ran on one GPU."""
+    models = {run.gpu_model for run in runs}
+    return [run.gpu_model if len(models) > 1 else run.gpu_uuid for run in runs]

@@ -6,6 +6,7 @@ never joined with another: a window is the same however polls group messages.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,8 +27,8 @@ _FRAMEBUFFER = next(i for i, signal in enumerate(GPU_SIGNALS) if signal.name == 
 class GpuRows:
     """Rows of several messages, [n] each, sorted by message, slot and time; `values` is [S, n].
 
-    instance, gpu: codes that count within a message, so that their order does not depend on the batch; model: place in
-    `models`, NVML names. whole: no MIG slice."""
+    instance, gpu: codes that count within a message, so that their order does not depend on the batch; owner: a hash of
+    both names; model: place in `models`, NVML names. whole: no MIG slice."""
 
     message: Indices
     slot: Indices
@@ -36,6 +37,7 @@ class GpuRows:
     values: Floats
     instance: Indices
     gpu: Indices
+    owner: NDArray[np.uint32]
     model: Indices
     whole: NDArray[np.bool_]
     models: Sequence[str]
@@ -56,6 +58,7 @@ class GpuRows:
             self.values[:, chosen],
             self.instance[chosen],
             self.gpu[chosen],
+            self.owner[chosen],
             self.model[chosen],
             self.whole[chosen],
             self.models,
@@ -93,6 +96,7 @@ def gather(frames: Sequence[tuple[int, Indices, TelemetryFrame]]) -> GpuRows:
         np.concatenate([frame.values.T for _, _, frame in frames], axis=1),
         np.concatenate([frame.instance.codes for _, _, frame in frames]),
         np.concatenate([frame.keys["gpu_uuid"].codes for _, _, frame in frames]),
+        np.concatenate([owners_of(frame) for _, _, frame in frames]),
         model,
         np.concatenate([_whole(frame.keys["mig_profile"]) for _, _, frame in frames]),
         models,
@@ -105,6 +109,15 @@ def _join(columns: Sequence[Labels]) -> tuple[list[str], Indices]:
     place: dict[str, int] = {}
     codes = [np.array([place.setdefault(name, len(place)) for name in column.names]) for column in columns]
     return list(place), np.concatenate([code[column.codes] for code, column in zip(codes, columns, strict=True)])
+
+
+def owners_of(frame: TelemetryFrame) -> NDArray[np.uint32]:
+    """Of each row, a hash of instance and GPU, the same in every message."""
+    instance, gpu = (
+        np.array([zlib.crc32(name.encode()) for name in labels.names], dtype=np.uint32)[labels.codes]
+        for labels in (frame.instance, frame.keys["gpu_uuid"])
+    )
+    return instance * np.uint32(31) + gpu
 
 
 def _whole(mig_profile: Labels) -> NDArray[np.bool_]:

@@ -18,4 +18,8 @@ def state_folder(environ: Mapping[str, str], chosen: Path | None = None) -> Path
 
 def state_defaults(folder: Path) -> dict[str, object]:
     """The settings that name files, inside the state folder."""
-    return {"log.location": f"sqlite:{folder / 'sizewise.db'}", "collector.outbox": str(folder / "outbox.db")}
+    return {
+        "log.location": f"sqlite:{folder / 'sizewise.db'}",
+        "collector.outbox": str(folder / "outbox.db"),
+        "api.fingerprint.model": str(folder / "fingerprint"),
+    }

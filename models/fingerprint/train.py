@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from models.fingerprint.augment import augmented
 from models.fingerprint.boosted import Trees, TreeSettings
 from models.fingerprint.features import features
+from models.fingerprint.head import SAMPLES
 from models.fingerprint.known import Known
 from models.fingerprint.model import MIN_SAMPLES, Card, Fingerprinter
 from models.fingerprint.novelty import Novelty
@@ -32,7 +33,9 @@ class TrainSettings:
     copies: int = 4
     """Augmented copies of each window; every second one also cut to its first minutes."""
     early_samples: int = 60
-    """Two minutes at 2 s: after that long a running job is asked for first."""
+    """Two minutes at 2 s: after that long a running job is asked for first. 0: windows are no longer than that anyway."""
+    most_samples: int | None = None
+    """Copies are cut to that: a copy that loads more slowly is longer than what it was made from."""
     min_windows: int = 3
     """Of a class. With fewer it is no class; its windows are still known workloads to be near to."""
     max_classes: int = 64
@@ -40,6 +43,10 @@ class TrainSettings:
     held_out_folds: int = 5
     """Groups are shared out over that many folds to measure accuracy and set the line of `unknown`."""
     seed: int = 0
+
+
+HEADS = TrainSettings(early_samples=0, most_samples=SAMPLES)
+"""For windows that are heads of runs, as profiles keep them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +68,15 @@ class Rows:
 def training_rows(windows: Sequence[Window], chosen: TrainSettings) -> Rows:
     """Each window, its first minutes, and its copies, which are the same whatever other windows there are."""
     parts: list[tuple[list[Window], bool]] = [(list(windows), False)]
-    parts.append(([window.first(chosen.early_samples) for window in windows], True))
+    early, most = chosen.early_samples, chosen.most_samples
+    if early:
+        parts.append(([window.first(early) for window in windows], True))
     for copy in range(chosen.copies):
         rngs = [np.random.default_rng((chosen.seed, copy, k)) for k in range(len(windows))]
-        copies = [augmented(window, rng) for window, rng in zip(windows, rngs, strict=True)]
+        copies = [augmented(window, rng).first(most) for window, rng in zip(windows, rngs, strict=True)]
         parts.append((copies, False))
-        if copy % 2 == 0:
-            parts.append(([window.first(chosen.early_samples) for window in copies], True))
+        if early and copy % 2 == 0:
+            parts.append(([window.first(early) for window in copies], True))
     return Rows(
         np.vstack([features(part) for part, _ in parts]),
         np.tile(np.arange(len(windows)), len(parts)),

@@ -56,8 +56,8 @@ class Window:
     def __len__(self) -> int:
         return len(next(iter(self.signals.values()), ()))
 
-    def first(self, samples: int) -> Window:
-        """What was known after this many samples."""
+    def first(self, samples: int | None) -> Window:
+        """What was known after this many samples; None: all of it."""
         return replace(self, signals={name: values[:samples] for name, values in self.signals.items()})
 
     def bridged(self, name: str) -> Floats | None:

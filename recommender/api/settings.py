@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from recommender.exposition.settings import ExpositionSettings
+from recommender.fingerprint.settings import FingerprintSettings
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -122,6 +123,8 @@ class ApiSettings:
     place: PlaceSettings = PlaceSettings()
 
     mig: MigSettings = MigSettings()
+
+    fingerprint: FingerprintSettings = field(default_factory=FingerprintSettings)
 
     extender: ExtenderSettings = ExtenderSettings()
 

@@ -131,4 +131,4 @@ def _classes(slabs: Sequence[Slab], gpu: Array) -> Floats:
     of_cpu = np.eye(CLASSES)[found] * sure[:, None]
     chosen = np.where(gpu[:, None], seconds, of_cpu)
     total = chosen.sum(axis=1, keepdims=True)
-    return np.divide(chosen, total, out=np.zeros_like(chosen), where=total > 0)
+    return np.asarray(np.divide(chosen, total, out=np.zeros_like(chosen), where=total > 0))

@@ -101,4 +101,4 @@ class Texts:
                 span = slice(self.starts[at], self.starts[at + 1])
                 total[self.row[span]] += self.weight[span] * worth
         length = self.length * np.sqrt(np.sum(told**2) + unseen)
-        return np.divide(total, length, out=np.zeros(len(self)), where=length > 0)
+        return np.asarray(np.divide(total, length, out=np.zeros(len(self)), where=length > 0))

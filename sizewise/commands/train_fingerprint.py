@@ -2,107 +2,85 @@
 
 from __future__ import annotations
 
+import re
+import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-import numpy as np
 
-from models.fingerprint.artifact import Artifact, dump, load
-from models.fingerprint.boosted import ArtifactError
-from models.fingerprint.features import VERSION
-from models.fingerprint.model import Card, Fingerprinter
-from models.fingerprint.score import MIN_NEW, Score, may_replace
-from models.fingerprint.train import Learned, TooFewError, TrainSettings, learn
-from profiler.gpu_runs import GpuRun, gpu_runs
-from sizewise.exits import NO_DATA, Exit
-from sizewise.options import log_option, with_settings
-from sizewise.process import opened_to_look
+from recommender.fingerprint.shelf import ShelfError
+from sizewise.exits import FAILED, NO_DATA, Exit
+from sizewise.metrics import PrometheusMeter
+from sizewise.options import role_options, with_settings
+from sizewise.process import opened_to_look, run_role
 from sizewise.settings import Settings
+from stream.contract import EventLog
 
-SUFFIXES = (".ubj", ".npz", ".json")
-"""Trees, what is known, card."""
+if TYPE_CHECKING:
+    from sizewise.training import Trainer
+
+_DURATION = re.compile(r"(\d+)([mhd])")
+_UNIT_S = {"m": 60, "h": 3600, "d": 86_400}
+
+
+class Every(click.ParamType):
+    """A duration such as `12h` into seconds."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = _DURATION.fullmatch(str(value))
+        if found is None or not int(found[1]):
+            self.fail(f"{value!r} is no duration; write a number and m, h or d, such as 12h or 1d", param, ctx)
+        return int(found[1]) * _UNIT_S[found[2]]
 
 
 @click.command("fingerprint")
-@log_option
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="NAME",
-              help="Write NAME.ubj (the trees), NAME.npz (what is known) and NAME.json (the card).")  # fmt: skip
-@click.option("--min-runs", type=click.IntRange(2), default=TrainSettings().min_windows, show_default=True,
+@role_options
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
+              help="Keep versions of the model here instead of in the folder of api.fingerprint.model.")  # fmt: skip
+@click.option("--min-runs", type=click.IntRange(2), default=3, show_default=True,
               help="Runs that a workload must have had to become a class.")  # fmt: skip
-@click.option("--force", is_flag=True, help="Write the new model even where it is worse than the one that is there.")
-@with_settings("log")
-def command(settings: Settings, out: Path, min_runs: int, force: bool) -> None:
-    """Learn the fingerprints of GPU workloads: what each looks like in utilisation, memory and whatever else is measured.
+@click.option("--force", is_flag=True, help="Use the new version even where it is worse than the one that is there.")
+@click.option("--every", type=Every(), metavar="DURATION",
+              help="Go on running and train again each time that long after the time before: 12h, 1d.")  # fmt: skip
+@with_settings("log", "api", "process")
+def command(settings: Settings, out: Path | None, min_runs: int, force: bool, every: float | None) -> None:
+    """Learn the fingerprints of GPU workloads: what each looks like in utilisation and memory as it starts.
 
     Reads the telemetry that the log still holds. A workload's own name is its class, so nobody labels anything. The card
-    says how often the model is right on GPU models that it did not see. Run it on a schedule: a model that is there
-    already is replaced only by one that is not worse on runs that are new to both.
+    says how often the model is right on GPU models that it did not see. A version is used only if it is not worse than
+    the one before on runs that are new to both; `serve` takes it up within a minute, and older versions are kept.
 
     \b
     Examples:
-      sizewise train fingerprint --out ./fingerprint
-      sizewise train fingerprint --log kafka:broker:9092 --out /var/lib/sizewise/fingerprint
+      sizewise train fingerprint
+      sizewise train fingerprint --log kafka:broker:9092 --out /var/lib/sizewise/fingerprint --every 1d
     """
-    now_ms = int(time.time() * 1000)
-    with opened_to_look(settings["log"]) as log:
-        runs = gpu_runs(log, now_ms)
-    card = Card("fingerprint", str(now_ms), now_ms, "telemetry of this fleet", "not for release", "", VERSION)
+    from sizewise.training import Trainer, on_schedule  # XGBoost takes 0.5 s
+
+    trainer = Trainer(out or Path(settings["api"].fingerprint.model), min_runs, force)
+    if every is None:
+        with opened_to_look(settings["log"]) as log:
+            click.echo(_once(trainer, log))
+        return
+
+    def run(log: EventLog, meter: PrometheusMeter, stop: threading.Event) -> None:
+        on_schedule(trainer, log, every, meter, stop.wait)
+
+    run_role("train", settings, run)
+
+
+def _once(trainer: Trainer, log: EventLog) -> str:
+    """What came of it, for people. Raises Exit."""
+    from models.fingerprint.train import TooFewError
+    from sizewise.training import StaysError
+
     try:
-        learned = _learn(runs, card, TrainSettings(min_windows=min_runs))
+        return trainer.train(log, int(time.time() * 1000))
     except TooFewError as error:
         raise Exit(str(error), NO_DATA) from error
-    base = out.with_suffix("")
-    if (current := _there(base)) and not force:
-        _refuse_worse(learned, current, runs, base)
-    _write(dump(learned.model), base)
-    click.echo(_summary(learned.model.card, base))
-
-
-def _learn(runs: list[GpuRun], card: Card, chosen: TrainSettings) -> Learned:
-    """A GPU model is held out at a time; in a fleet of one model, a GPU."""
-    models = {run.gpu_model for run in runs}
-    groups = [run.gpu_model if len(models) > 1 else run.gpu_uuid for run in runs]
-    return learn([run.window for run in runs], [run.workload for run in runs], groups, card, chosen)
-
-
-def _there(base: Path) -> Fingerprinter | None:
-    """The model that is in use; None where there is none."""
-    files = [base.with_suffix(suffix) for suffix in SUFFIXES]
-    if not any(file.exists() for file in files):
-        return None
-    try:
-        return load(Artifact(*(file.read_bytes() for file in files)))
-    except (OSError, ArtifactError) as error:
-        raise Exit(f"cannot read the model at {base}: {error}; --force writes a new one over it") from error
-
-
-def _refuse_worse(learned: Learned, current: Fingerprinter, runs: list[GpuRun], base: Path) -> None:
-    """Both are asked about runs that began after the present model was trained, and that the new one held out."""
-    both = set(learned.model.card.classes) & set(current.card.classes)
-    new = [k for k in learned.held_out if runs[k].started_ms > current.card.trained_ms and runs[k].workload in both]
-    truth = np.array([runs[k].workload for k in new])
-    if not new:
-        raise Exit(f"{base} stays: no run of a workload that both know began after it was trained; train again later")
-    candidate = Score.of(truth, np.array([learned.held_out[k] for k in new]))
-    present = Score.of(truth, np.array(current.classify([runs[k].window for k in new])))
-    if not may_replace(candidate, present, len(new)):
-        raise Exit(
-            f"{base} stays: on {len(new)} runs new to both (at least {MIN_NEW} are needed) it is right in "
-            f"{present.accuracy:.0%}, the new one in {candidate.accuracy:.0%}; --force writes the new one all the same"
-        )
-
-
-def _write(artifact: Artifact, base: Path) -> None:
-    """The card last: a reader that comes between finds checksums that do not agree, and not half a model."""
-    for suffix, body in zip(SUFFIXES, (artifact.trees, artifact.arrays, artifact.card), strict=True):
-        fresh = base.with_suffix(suffix + ".new")
-        fresh.write_bytes(body)
-        fresh.replace(base.with_suffix(suffix))
-
-
-def _summary(card: Card, base: Path) -> str:
-    return (
-        f"{card.windows} runs of {len(card.classes)} workloads in {card.groups} groups; right in {card.accuracy:.0%} of runs "
-        f"on a group left out (macro F1 {card.macro_f1:.2f})\nwrote {', '.join(str(base.with_suffix(s)) for s in SUFFIXES)}"
-    )
+    except (StaysError, ShelfError) as error:
+        raise Exit(str(error), FAILED) from error

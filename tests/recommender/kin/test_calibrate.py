@@ -29,8 +29,12 @@ def test_the_next_draw_is_covered_nine_times_in_ten(seed: int, shape: str) -> No
     """Of exchangeable draws: the mean over 200 of whether the 100th lies within the factor of the 99 before is 0.9 within
     four standard errors, whatever they are drawn from."""
     rng = np.random.default_rng(seed)
-    draw = {"normal": rng.standard_normal, "skewed": rng.standard_exponential, "heavy": lambda n: rng.standard_t(2, n)}
-    scores = np.abs(draw[shape]((200, 100)))
+    draws = {
+        "normal": rng.standard_normal((200, 100)),
+        "skewed": rng.standard_exponential((200, 100)),
+        "heavy": rng.standard_t(2, (200, 100)),
+    }
+    scores = np.abs(draws[shape])
     covered = np.mean([score[99] <= conformal(score[:99]) for score in scores])
     assert abs(covered - 0.9) < 4 * np.sqrt(0.9 * 0.1 / 200)
 
