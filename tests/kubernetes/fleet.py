@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import pi, sin
+from math import ceil, pi, sin
 from pathlib import Path
 
 from models.inventory import Node
 from models.metrics import NullMeter
+from models.recommendation import RECOMMENDATION_FIELDS
 from models.signals import RowKind
 from models.telemetry import KEY_COLUMNS, TelemetryBatch
 from profiler.service import Profiler
@@ -19,17 +20,20 @@ from profiler.settings import ProfilerSettings
 from recommender.service import Recommender
 from recommender.settings import RecommenderSettings
 from stream import schemas
+from stream.columns_codec import decode_columns
 from stream.consume import ConsumeSettings
 from stream.contract import EventLog, Message
 from stream.json_codec import encode_json
 from stream.open import open_log
+from stream.read_all import newest_by_key, read_all
 from stream.settings import LogSettings
-from stream.streams import INVENTORY, PROFILES, TELEMETRY, stream_specs
+from stream.streams import INVENTORY, PROFILES, RECOMMENDATIONS, TELEMETRY, stream_specs
 from stream.telemetry_encoder import encode_telemetry
 
 CLUSTER = "prod"
 MIB, GIB = 2**20, 2**30
-H100 = "NVIDIA H100 80GB HBM3"
+A100 = "NVIDIA A100-SXM4-40GB"
+"""The GPU of which the speed of slices was measured: for others a probe is advised first, and nothing is applied."""
 
 _DAYS, _SLOTS, _SLOT_MS = 10, 48, 1_800_000
 _DEADLINE_S = 60.0
@@ -45,8 +49,16 @@ class Used:
     gpu_model: str = ""
 
 
-def write_log(file: Path, used: tuple[Used, ...], nodes: tuple[Node, ...] = ()) -> str:
-    """The log's location, once the recommendations are in it."""
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """location: of the log. targets: workload, then what to ask for, as Kubernetes writes it."""
+
+    location: str
+    targets: Mapping[str, Mapping[str, str]]
+
+
+def write_log(file: Path, used: tuple[Used, ...], nodes: tuple[Node, ...] = ()) -> Fleet:
+    """The fleet, once the recommendations are in its log."""
     location = f"sqlite:{file}"
     log = open_log(LogSettings(location, sqlite_synchronous="normal"))
     log.ensure(stream_specs(1))
@@ -57,8 +69,9 @@ def write_log(file: Path, used: tuple[Used, ...], nodes: tuple[Node, ...] = ()) 
     writer.flush(10)
     writer.close()
     _work_through(log)
+    targets = _targets(log)
     log.close()
-    return location
+    return Fleet(location, targets)
 
 
 def _telemetry(used: tuple[Used, ...], now_ms: int) -> Iterator[Message]:
@@ -104,14 +117,14 @@ def _cpu_signals(used: Used, wave: float) -> Mapping[str, float]:
 
 
 def _gpu_signals(wave: float) -> Mapping[str, float]:
-    """A fifth of the GPU, a tenth of its memory: what a slice holds easily."""
+    """A tenth of the GPU, and memory that needs a slice of three: no smaller one holds it, and this one is surely enough."""
     return {
-        "gpu_utilization_ratio": 0.2 * wave,
-        "memory_copy_utilization_ratio": 0.05 * wave,
-        "power_watts": 130.0,
-        "power_limit_watts": 700.0,
-        "framebuffer_used_bytes": 8.0 * GIB,
-        "framebuffer_total_bytes": 80.0 * GIB,
+        "gpu_utilization_ratio": 0.1 * wave,
+        "memory_copy_utilization_ratio": 0.02 * wave,
+        "power_watts": 70.0,
+        "power_limit_watts": 400.0,
+        "framebuffer_used_bytes": 15.0 * GIB,
+        "framebuffer_total_bytes": 40.0 * GIB,
     }
 
 
@@ -128,6 +141,14 @@ def _work_through(log: EventLog) -> None:
     with _running(profiler.run, recommender.run):
         _until(lambda: _taken(log, ProfilerSettings().group, TELEMETRY))
         _until(lambda: _taken(log, RecommenderSettings().group, PROFILES))
+
+
+def _targets(log: EventLog) -> dict[str, dict[str, str]]:
+    """CPU in whole millicores and memory in whole MiB, rounded up."""
+    (slab,) = newest_by_key(read_all(log, RECOMMENDATIONS, 0)).values()
+    columns = decode_columns(slab.value, RECOMMENDATION_FIELDS)
+    found = zip(columns.workloads, columns["target"].tolist(), strict=True)
+    return {name: {"cpu": f"{ceil(1000 * cpu)}m", "memory": f"{ceil(memory / MIB)}Mi"} for name, (cpu, memory) in found}
 
 
 def _taken(log: EventLog, group: str, stream: str) -> bool:

@@ -18,13 +18,6 @@ _FOREIGN = ("Certificate", "Issuer")
 """Kinds of cert-manager, which is not installed here: what they say is checked by hand below."""
 
 
-@pytest.fixture(scope="module")
-def cluster(kubernetes_cluster: KubernetesCluster) -> KubernetesCluster:
-    """With the namespaces of the manifests, without which nothing in them can be tried."""
-    kubernetes_cluster.apply(*of_kind(rendered(kubernetes_cluster, "self-signed"), "Namespace"))
-    return kubernetes_cluster
-
-
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_the_api_server_takes_every_object_without_a_warning(cluster: KubernetesCluster, overlay: str) -> None:
     """Server-side dry run, fields checked strictly: CEL compiles, roles hold, no field is unknown or out of date."""
@@ -113,8 +106,6 @@ _ALLOWED = (
 
 def test_the_webhook_may_do_what_it_needs_and_no_more(cluster: KubernetesCluster) -> None:
     """The real authoriser is asked, as the webhook's account."""
-    rights = of_kind(rendered(cluster, "self-signed"), "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
-    cluster.apply(*rights)
     me = "--as=system:serviceaccount:sizewise:sizewise-webhook"
     assert [row for row in _ALLOWED if _may(cluster, me, *row[:3]) != row[3]] == []
 

@@ -1,0 +1,79 @@
+"""A webhook that hangs, is gone, or changes its certificate: pods start all the same."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from deploy.services.kubernetes import KubernetesCluster
+from tests.kubernetes.certificates import Authority
+from tests.kubernetes.fleet import Fleet
+from tests.kubernetes.manifests import Manifest
+from tests.kubernetes.pods import Created, create, pod
+from tests.kubernetes.webhook import Webhook, annotations_of, configuration, registered
+
+ASKED = {"cpu": "600m", "memory": "1Gi"}
+FAILED_OPEN = "failed-open.mutation.webhook.admission.k8s.io/round_0_index_0"
+MARGIN_S = 6.0
+"""For kubectl and a busy machine. With the API server's default of 10 s for a webhook, the bound would be broken."""
+
+
+@pytest.fixture
+def own(cluster: KubernetesCluster, fleet: Fleet, tmp_path) -> Iterator[Webhook]:
+    started = Webhook(cluster, fleet.location, tmp_path)
+    yield started
+    started.process.kill()
+
+
+@pytest.fixture
+def manifest(cluster: KubernetesCluster, own: Webhook) -> Iterator[Manifest]:
+    made = configuration(cluster, own.url, own.authority)
+    with registered(cluster, made, "shop"):
+        yield made
+
+
+def test_a_webhook_that_hangs_delays_a_pod_by_its_time_limit_at_most(
+    cluster: KubernetesCluster, own: Webhook, manifest: Manifest
+) -> None:
+    """Paused in the middle of its life, connections open: the pod is stored as it was asked for, and the API server
+    notes that it went on without. Resumed, it sizes the next one."""
+    own.process.signal(signal.SIGSTOP)
+    began_s = time.monotonic()
+    made = create(cluster, pod("shop", "web", ASKED))
+    waited_s = time.monotonic() - began_s
+    own.process.signal(signal.SIGCONT)
+    assert made.resources() == {"requests": ASKED}
+    assert annotations_of(cluster, "shop")[FAILED_OPEN] == "pods.sizewise.dev"
+    assert waited_s < manifest["webhooks"][0]["timeoutSeconds"] + MARGIN_S
+    assert _sooner_or_later(cluster, lambda made: made.resources() != {"requests": ASKED})
+
+
+def test_a_webhook_that_is_gone_delays_nobody(cluster: KubernetesCluster, own: Webhook, manifest: Manifest) -> None:
+    """Killed: the connection is refused, and the pod is stored as it was asked for."""
+    own.process.kill()
+    assert create(cluster, pod("shop", "web", ASKED)).resources() == {"requests": ASKED}
+    assert annotations_of(cluster, "shop")[FAILED_OPEN] == "pods.sizewise.dev"
+
+
+def test_a_rotated_certificate_is_served_without_a_restart(
+    cluster: KubernetesCluster, own: Webhook, manifest: Manifest
+) -> None:
+    """From here on the API server trusts the second authority alone, so whoever sizes a pod shows the new certificate."""
+    second = Authority("second")
+    second.issue(own.certificate, own.key)
+    cluster.apply(configuration(cluster, own.url, second))
+    assert _sooner_or_later(cluster, lambda made: made.resources() != {"requests": ASKED})
+    assert FAILED_OPEN not in annotations_of(cluster, "shop")
+
+
+def _sooner_or_later(cluster: KubernetesCluster, condition: Callable[[Created], bool]) -> bool:
+    """Whether some pod of the next half minute is created as the test wants it."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if condition(create(cluster, pod("shop", "web", ASKED), "--dry-run=server")):
+            return True
+        time.sleep(0.2)
+    return False
