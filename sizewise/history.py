@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,38 +15,80 @@ import pyarrow.json
 import pyarrow.parquet
 
 from collector.outbox import OutboxError
+from collector.prometheus.settings import ImportSettings, ServerSettings
 from collector.recording import Recording
+from collector.source import SourceError
 from models.columns import Array
 from models.workload import WorkloadName
 from recommender.backtest.datasets import bitbrains, crane, nab
-from recommender.backtest.grid import NEEDED, Grid, Rows
+from recommender.backtest.grid import NEEDED, SLOT_S, Grid, Rows
 from recommender.backtest.usage import Resource, Usage
-from sizewise.exits import NO_DATA, USAGE, Exit
+from sizewise.exits import NO_DATA, UNAVAILABLE, USAGE, Exit
 
 Fleet = dict[Resource, Usage]
 Tick = Callable[[float], None]
 """Told how much of the file was read, 0 to 1."""
 
 DATA_SETS: dict[str, Callable[[Path], Fleet]] = {"bitbrains-rnd": bitbrains, "nab-aws": nab, "crane-dsp": crane}
+_DUMPS = (".om", ".openmetrics", ".prom", ".txt")
 _TABLES = (".parquet", ".csv", ".jsonl")
 _COUNTER, _MEMORY = "container_cpu_usage_seconds_total", "container_memory_working_set_bytes"
 _ONE_MESSAGE = "export `container_memory_working_set_bytes` and `container_cpu_usage_seconds_total` as they are"
 
 
 def read_history(source: Path, tick: Tick = lambda _: None) -> Fleet:
-    """Usage of a recording, a telemetry export (.parquet, .csv, .jsonl), a Prometheus range answer (.json), or the folder
-    of a known data set. Raises Exit when it is none of them or holds no usage."""
+    """Usage of a recording, a telemetry export (.parquet, .csv, .jsonl), a Prometheus range answer (.json), a dump in
+    OpenMetrics text (.om, .openmetrics, .prom, .txt), or the folder of a known data set. Raises Exit when it is none of
+    them or holds no usage."""
     if source.is_dir():
         return _data_set(source)
     if not source.is_file():
         raise Exit(f"there is no {source}; name a recording, an export or the folder of a data set", USAGE)
+    if source.suffix in _DUMPS:
+        return usages(_dump(source, tick), str(source))
     grid = Grid()
     for rows in _rows(source, tick):
         grid.add(rows)
+    return usages(grid, str(source))
+
+
+def usages(grid: Grid, source: str) -> Fleet:
+    """Raises Exit when there is none."""
     found = grid.usages()
     if not found:
         raise Exit(f"{source} holds no CPU or memory usage", NO_DATA)
     return found
+
+
+def _dump(source: Path, tick: Tick) -> Grid:
+    """Half the time goes by in reading lines."""
+    from collector.prometheus.dump import read_dump
+    from sizewise.served_history import read_server
+
+    try:
+        dump = read_dump(source, lambda part: tick(0.5 * part))
+        first, last = dump.span_ms
+        wanted = ImportSettings(step_s=max(dump.usual_step_s, float(SLOT_S)))
+        return read_server(dump, wanted, first - 1, last, lambda part: tick(0.5 + 0.5 * part))
+    except SourceError as error:
+        raise Exit(str(error), USAGE) from error
+
+
+def read_url(server: ServerSettings, wanted: ImportSettings, since_s: float, tick: Tick = lambda _: None) -> Fleet:
+    """Usage of the last `since_s` seconds that a Prometheus, or what speaks as one, holds. Raises Exit."""
+    try:
+        from collector.prometheus.client import PrometheusClient
+        from sizewise.served_history import read_server
+    except ImportError as error:
+        raise Exit(f"this needs more packages ({error}): pip install 'sizewise[prometheus]'") from error
+    now_ms = round(time.time() * 1000)
+    client = PrometheusClient(server)
+    try:
+        return usages(read_server(client, wanted, now_ms - round(since_s * 1000), now_ms, tick), server.url)
+    except SourceError as error:
+        raise Exit(str(error), UNAVAILABLE) from error
+    finally:
+        client.close()
 
 
 def _data_set(folder: Path) -> Fleet:

@@ -1,4 +1,5 @@
-"""A dump in OpenMetrics text, such as `promtool tsdb dump-openmetrics` writes, that answers as a server does.
+"""A dump that answers as a server does: OpenMetrics text, as `promtool tsdb dump-openmetrics` writes it, or what `promtool tsdb
+dump` writes, which has the metric's name among the labels and times in milliseconds.
 
 Of the samples those of metrics that an import reads are kept, in 16 bytes each.
 """
@@ -24,13 +25,14 @@ from collector.source import SourceError
 Tick = Callable[[float], None]
 """Told how much of the file was read, 0 to 1."""
 
-_SERIES = re.compile(rb'[a-zA-Z_:][a-zA-Z0-9_:]*(?:\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\})?(?= )')
+_SERIES = re.compile(rb'(?=[a-zA-Z_:{])[a-zA-Z0-9_:]*(?:\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\})?(?= )')
 _LABEL = re.compile(rb'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
 _ESCAPED = re.compile(rb"\\(.)")
 _REGEX = 2
 """`Matcher.type` from which on a value is a regular expression."""
 _TICK_LINES = 100_000
 _MADE_BY = "`promtool tsdb dump-openmetrics` writes it"
+_NAME = b"__name__"
 _FACTS = (*OWNERS, *SIZES, *OLD_SIZES, *AUTOSCALERS, OOM_REASON, RESTARTS)
 _WANTED = frozenset(
     name.encode() for name in (*_FACTS, *(name for foreign in CADVISOR for name in (*foreign.names, foreign.over)))
@@ -42,12 +44,12 @@ class _Samples:
     time_ms: array[int] = field(default_factory=lambda: array("q"))
     value: array[float] = field(default_factory=lambda: array("d"))
 
-    def add(self, text: bytes, file: Path, number: int) -> None:
-        """Value and time in seconds, and perhaps an exemplar, as they stand behind the labels."""
+    def add(self, text: bytes, unit_ms: float, file: Path, number: int) -> None:
+        """Value and time, and perhaps an exemplar, as they stand behind the labels. unit_ms: of the time."""
         try:
-            value, seconds = text.split(None, 2)[:2]
+            value, time = text.split(None, 2)[:2]
             self.value.append(float(value))
-            self.time_ms.append(round(float(seconds) * 1000))
+            self.time_ms.append(round(float(time) * unit_ms))
         except ValueError as error:
             raise SourceError(
                 f"{file} line {number} has no value and time but {text[:40]!r}; {_MADE_BY} with times"
@@ -75,6 +77,12 @@ class Dump:
         """Oldest and newest sample; both 0 without one."""
         ends = [one.time_ms[[0, -1]] for all_series in self._series.values() for one in all_series if len(one.time_ms)]
         return (int(min(e[0] for e in ends)), int(max(e[1] for e in ends))) if ends else (0, 0)
+
+    @property
+    def usual_step_s(self) -> float:
+        """Distance of the samples of its longest series; 0 without two."""
+        longest = max((one.time_ms for all_series in self._series.values() for one in all_series), key=len, default=())
+        return float(np.median(np.diff(longest))) / 1000 if len(longest) > 1 else 0.0
 
     def names(self, start_s: float, end_s: float) -> Sequence[str]:
         return list(self._series)
@@ -138,7 +146,7 @@ def _read(lines: BinaryIO, file: Path, tick: Tick) -> dict[bytes, _Samples]:
             prefix = key + b" "
             samples = found.setdefault(key, _Samples()) if _name(key) in _WANTED else None
         if samples is not None:
-            samples.add(line[len(prefix) :], file, number)
+            samples.add(line[len(prefix) :], 1.0 if prefix.startswith(b"{") else 1000.0, file, number)
     return found
 
 
@@ -151,13 +159,13 @@ def _key(line: bytes, file: Path, number: int) -> bytes:
 
 
 def _name(key: bytes) -> bytes:
-    return key.partition(b"{")[0]
+    return key.partition(b"{")[0] or dict(_LABEL.findall(key)).get(_NAME, b"")
 
 
 def _labels(key: bytes) -> Labels:
     """Labels of a key, the name among them, as a server gives them."""
     found = {label.decode(): _ESCAPED.sub(_unescaped, value).decode() for label, value in _LABEL.findall(key)}
-    return {"__name__": _name(key).decode(), **found}
+    return {_NAME.decode(): _name(key).decode(), **found}
 
 
 def _unescaped(escaped: re.Match[bytes]) -> bytes:

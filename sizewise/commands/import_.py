@@ -123,7 +123,7 @@ def prometheus(
     server = ServerSettings(
         url=url,
         headers=dict(headers),
-        token=_token(token_file),
+        token=read_token(token_file),
         ca_file=str(ca_file or ""),
         certificate_file=str(certificate_file or ""),
         verify=not insecure_skip_verify,
@@ -152,7 +152,8 @@ def prometheus(
     _say(done, follow)
 
 
-def _token(file: Path | None) -> str:
+def read_token(file: Path | None) -> str:
+    """The bearer token in a file; empty without one. Raises Exit when it cannot be read."""
     if file is None:
         return ""
     try:

@@ -93,7 +93,24 @@ def prometheus(folder: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize("write", [parquet, csv, json_lines, recording, prometheus])
+def open_metrics(folder: Path) -> Path:
+    """The same as `promtool tsdb dump-openmetrics` writes it: one series after the other, its end marked by NaN. Labels
+    hold what must be escaped, and other metrics are passed over."""
+    counter = np.arange(len(TIMES_S)) * float(STEP_S)
+    lines = ["# TYPE up gauge", f'up{{job="a b"}} 1 {TIMES_S[0]}']
+    for app in ("cart", "web"):
+        labels = f'namespace="shop",pod="{app}-7d9f8b6c5d-x2x4z",container="main",note="a}} \\"b\\" # {{"'
+        for name, values in (
+            ("container_memory_working_set_bytes", [GIB] * len(TIMES_S)),
+            ("container_cpu_usage_seconds_total", counter),
+        ):
+            lines += [f"{name}{{{labels}}} {v:e} {t}.000" for t, v in zip(TIMES_S, values, strict=True)]
+            lines.append(f"{name}{{{labels}}} NaN {TIMES_S[-1] + 60}")
+    (folder / "usage.om").write_text("\n".join([*lines, "# EOF", ""]))
+    return folder / "usage.om"
+
+
+@pytest.mark.parametrize("write", [parquet, csv, json_lines, recording, prometheus, open_metrics])
 def test_every_source_gives_the_same_usage(write: object, tmp_path: Path) -> None:
     """One core and 1 GiB wherever there is a sample, and the same number of them (a counter gives one less)."""
     fleet = read_history(write(tmp_path))  # type: ignore[operator]
@@ -101,7 +118,7 @@ def test_every_source_gives_the_same_usage(write: object, tmp_path: Path) -> Non
         usage = fleet[resource]  # type: ignore[index]
         known = ~np.isnan(usage.samples)
         assert usage.samples[known] == pytest.approx(np.full(known.sum(), value))
-        less = 2 if write is prometheus and resource == "cpu" else 0
+        less = 2 if write in (prometheus, open_metrics) and resource == "cpu" else 0
         assert known.sum() == 2 * len(TIMES_S) - less
         assert (len(usage.workloads), usage.blocks) == (2, DAYS)
 
@@ -129,10 +146,12 @@ def test_what_cannot_be_read_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "odd.json").write_text('{"data": {"resultType": "vector", "result": []}}')
     (tmp_path / "bare.csv").write_text("a,b\n1,2\n")
     (tmp_path / "folder").mkdir()
-    for name, code in (("odd.json", USAGE), ("bare.csv", USAGE), ("folder", USAGE), ("missing", USAGE)):
+    (tmp_path / "untimed.om").write_text('container_memory_working_set_bytes{pod="a",container="b"} 1\n')
+    (tmp_path / "odd.prom").write_text("= 1 2\n")
+    for name in ("odd.json", "bare.csv", "folder", "missing", "untimed.om", "odd.prom"):
         with pytest.raises(Exit) as raised:
             read_history(tmp_path / name)
-        assert raised.value.exit_code == code
+        assert raised.value.exit_code == USAGE
 
 
 def test_a_single_day_is_no_backtest(tmp_path: Path) -> None:
@@ -141,3 +160,12 @@ def test_a_single_day_is_no_backtest(tmp_path: Path) -> None:
     result = run(str(tmp_path / "day.parquet"))
     assert isinstance(result.exception, Exit)
     assert result.exception.exit_code == NO_DATA
+
+
+def test_overrides_are_honoured(tmp_path: Path) -> None:
+    """One of the two workloads gets no less than 3 GiB: 1.15 + 3 = 4.15 GiB."""
+    (tmp_path / "own.toml").write_text(
+        "[[recommender.overrides]]\nmatch = '*/cart/*'\npolicy = {memory_floor_bytes = 3221225472}\n"
+    )
+    body = json.loads(run(str(parquet(tmp_path)), "--config", "own.toml", "--resource", "memory", "-o", "json").output)
+    assert body["backtests"][0]["policies"][0]["reserved"] == pytest.approx(4.15 * GIB)
