@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import lru_cache
 from math import isfinite
 
 from models.profile import CPU, RESOURCES
@@ -81,8 +82,9 @@ def sizes_after(plans: Iterable[Plan]) -> Sizes:
     return merged(*({plan.container: plan.after()} for plan in plans))
 
 
+@lru_cache(4096)
 def quantity(number: int, value: Decimal) -> str:
-    """Of a resource by its place in models.profile.RESOURCES."""
+    """Of a resource by its place in models.profile.RESOURCES. Remembered: a fleet has few sizes, and a review writes ten."""
     return cpu_text(value) if number == CPU else memory_text(value)
 
 

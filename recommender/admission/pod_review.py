@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Literal, Protocol
-from urllib.parse import quote
 
-from models.owners import Owner
 from models.profile import RESOURCES
 from recommender.admission import words
 from recommender.admission.advice import Advice, SliceAdvice
@@ -26,11 +23,11 @@ from recommender.admission.facts import Facts, NamespaceFacts
 from recommender.admission.mode import GPU_MODE_KEY, Mode, mode_of, pod_mode
 from recommender.admission.patch import Op, patch_of
 from recommender.admission.plan import Plan, edits_of, needs, size_plan, sizes_after, sizes_before, slice_plan
-from recommender.admission.pod_sizes import Sized, Slot, size_pod, slots_of
+from recommender.admission.pod_sizes import Sized, size_pod, slots_of
 from recommender.admission.settings import PodPolicy
 from recommender.admission.sizing import Kept
 from recommender.admission.slices import GPU, kept_gpu, whole_gpu
-from recommender.admission.who import owners_of, prefix_of
+from recommender.admission.who import owners_of, workload_id
 from recommender.admission.wire import Pod
 
 Outcome = Literal["applied", "recommended", "unchanged", "off", "mirror-pod", "no-data"]
@@ -38,7 +35,6 @@ MIRROR = "kubernetes.io/config.mirror"
 VPA_UPDATED = "vpaUpdates"
 _TOLD = frozenset({Kept.QUOTA, Kept.SHRINK_ONLY, Kept.LIMIT_RANGE, Kept.LIMIT, Kept.QOS})
 """Reasons that whoever creates the pod can do something about."""
-_SAFE = "-._~@+:"
 
 
 class Book(Protocol):
@@ -91,47 +87,40 @@ class _Case:
         self._rules = known or NamespaceFacts()
         self._mode = mode if known is not None else min(mode, Mode.RECOMMEND)
         self._done = applied_now(self._annotations, now_s) if mode is Mode.APPLY else None
+        self._slots = slots_of(pod.spec)
+        self._owners = list(owners_of(pod.metadata, namespace, facts))
+        self._advice = self._advised()
 
     def verdict(self) -> Verdict:
         if not self._advice:
             return Verdict("no-data")
-        sized = size_pod(self._slots, self._advice, self._policy, self._rules, self._all_kept(), self._settled)
+        sized = size_pod(self._slots, self._advice, self._policy, self._rules, self._all_kept(), self._settled())
         sizes = [plan for one in sized if (plan := size_plan(one)) is not None]
         slices, told = self._slices()
-        applied = (sizes if self._mode is Mode.APPLY else []) + (slices if self._gpu_mode is Mode.APPLY else [])
-        advised = [plan for plan in (*sizes, *slices) if plan not in applied]
+        modes = ((self._mode, sizes), (self._gpu_mode, slices))
+        applied = [plan for mode, plans in modes if mode is Mode.APPLY for plan in plans]
+        advised = [plan for mode, plans in modes if mode is not Mode.APPLY for plan in plans]
         warnings = [words.changed(p.container, p.steps, applied=True) for p in applied]
         warnings += [words.changed(p.container, p.steps, applied=False) for p in advised]
         warnings += [*self._left(sized), *told, *self._notes()]
         patch = patch_of(edits_of(applied), self._pod.metadata, self._notices(applied, advised))
         return self._told(applied, advised, patch, words.at_most(warnings))
 
-    @cached_property
-    def _slots(self) -> list[Slot]:
-        return slots_of(self._pod.spec)
-
-    @cached_property
-    def _owners(self) -> list[Owner]:
-        return list(owners_of(self._pod.metadata, self._namespace, self._facts))
-
-    @cached_property
+    @property
     def _best_effort(self) -> bool:
         return not any(held.request or held.limit for slot in self._slots for held in slot.held)
 
-    @cached_property
-    def _advice(self) -> Mapping[str, Advice]:
+    def _advised(self) -> Mapping[str, Advice]:
         """By container name: of the first owner under whose name anything of the pod is known."""
         cluster = self._book.cluster
         names = [slot.container.name for slot in self._slots if self._policy.init_containers or not slot.starts_first]
         for owner in self._owners if cluster else ():
-            prefix = prefix_of(cluster, self._namespace, owner)
-            found = {name: self._book.advice(prefix + quote(name, safe=_SAFE)) for name in names}
+            found = {name: self._book.advice(workload_id(cluster, self._namespace, owner, name)) for name in names}
             known = {name: advice for name, advice in found.items() if advice is not None}
             if known:
                 return known
         return {}
 
-    @cached_property
     def _settled(self) -> frozenset[str]:
         """Containers that an earlier call of this admission has sized, and that nobody touched since."""
         if self._done is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 
 from models.profile import RESOURCES
@@ -65,4 +66,10 @@ def _held(name: str, requests: Quantities | None, limits: Quantities | None) -> 
 
 def _quantity(name: str, quantities: Quantities | None) -> Decimal | None:
     value = quantities.get(name) if quantities else None
-    return None if value is None else parse_quantity(value, name)
+    return None if value is None else _parsed(name, value)
+
+
+@lru_cache(4096)
+def _parsed(name: str, value: str | int | float) -> Decimal:
+    """Remembered: a fleet has few sizes. What cannot be read is not."""
+    return parse_quantity(value, name)

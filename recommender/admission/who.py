@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from models.owners import Owner, owner_by_controller, owner_by_labels, owner_of
@@ -11,6 +12,8 @@ from recommender.admission.wire import Metadata, OwnerReference
 
 _TAIL = "xxxxx"
 """Stands for the five random letters that the API server will put behind `generateName`; the rules know it for such."""
+_PLAIN = re.compile(r"(?:[\w.~@+:-]*/){4}[\w.~@+:-]*", re.ASCII)
+"""Four slashes between what an id never escapes."""
 _JOB_SET = "jobset.sigs.k8s.io/jobset-name"
 
 
@@ -24,9 +27,12 @@ def owners_of(metadata: Metadata, namespace: str, facts: Facts) -> Iterator[Owne
             yield owner
 
 
-def prefix_of(cluster: str, namespace: str, owner: Owner) -> str:
-    """The workload id without its container."""
-    return str(WorkloadName(cluster, namespace, owner.kind, owner.name))
+def workload_id(cluster: str, namespace: str, owner: Owner, container: str) -> str:
+    """As `models.workload` writes it; at once where nothing is to be escaped, as Kubernetes' names need none."""
+    plain = f"{cluster}/{namespace}/{owner.kind}/{owner.name}/{container}"
+    if _PLAIN.fullmatch(plain):
+        return plain
+    return str(WorkloadName(cluster, namespace, owner.kind, owner.name, container))
 
 
 def pod_name(metadata: Metadata) -> str:
