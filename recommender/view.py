@@ -20,6 +20,7 @@ from models.reasons import Action
 from models.recommendation import RECOMMENDATION_FIELDS
 from models.workload import WorkloadName
 from recommender.access.tenancy import Tenancy
+from recommender.changes import Changes
 
 SlabKey = tuple[int, str]
 """Partition and message key: the same pair names a profile slab and the recommendations made from it."""
@@ -127,6 +128,8 @@ class Snapshot:
     events: Sequence[WorkloadEvent] = ()
     newest_ms: int = 0
     """Time of the newest message read; 0 before the first."""
+    changes: Changes = field(default_factory=dict)
+    """Where in the log each recommendation last changed: what the change feed tells."""
 
     @cached_property
     def columns(self) -> Mapping[str, Array]:
@@ -224,6 +227,8 @@ class View:
         self.snapshot = Snapshot()
         self.missing: Mapping[str, str] = {"log": "not read yet"}
         """What stands between the view and readiness: stream, and why. Empty when caught up once."""
+        self.ended = False
+        """Whether nobody keeps the view up to date any more: who waits for news is sent home."""
         self.by_namespace = False
         """Whether askers see their own namespaces alone: then each snapshot is indexed before it is shown."""
 

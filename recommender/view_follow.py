@@ -14,6 +14,7 @@ from models.inventory import Node
 from models.metrics import Meter
 from models.profile import PROFILE_FIELDS
 from models.recommendation import RECOMMENDATION_FIELDS
+from recommender.changes import ChangeTracker
 from recommender.view import SUMMARY_FIELDS, Row, Slab, SlabKey, Snapshot, View, join, slab_order
 from recommender.view_settings import ViewSettings
 from stream import schemas
@@ -62,12 +63,21 @@ class Contents:
         self._nodes: dict[str, Node] = {}
         self._events: deque[WorkloadEvent] = deque(maxlen=events_kept)
         self._newest_ms = 0
+        self._tracker = ChangeTracker()
         self._apply: Mapping[str, Callable[[Record], None]] = {
             schemas.PROFILE: self._profile,
             schemas.RECOMMENDATION: self._recommendation,
             schemas.NODE: self._node,
             schemas.EVENT: self._event,
         }
+
+    def opened(self, recommendations: Mapping[int, int]) -> None:
+        """The log is read from here on without a pause; what was removed before these offsets may not have been seen."""
+        self._tracker.opened(recommendations)
+
+    def caught_up(self) -> None:
+        """The recommendations of the log as it was opened have been read."""
+        self._tracker.caught_up()
 
     def absorb(self, records: Sequence[Record]) -> None:
         """A message that cannot be read is counted and skipped: the one before it for the same key stays."""
@@ -89,7 +99,7 @@ class Contents:
                 self._slabs[key] = half.join()
         self._changed.clear()
         slabs = {key: self._slabs[key] for key in sorted(self._slabs, key=slab_order)}
-        return Snapshot(slabs, dict(self._nodes), tuple(self._events), self._newest_ms)
+        return Snapshot(slabs, dict(self._nodes), tuple(self._events), self._newest_ms, self._tracker.freeze())
 
     def _one(self, record: Record) -> None:
         if record.value is None:
@@ -110,6 +120,7 @@ class Contents:
     def _recommendation(self, record: Record) -> None:
         read = decode_columns(record.value, RECOMMENDATION_FIELDS)
         self._half(record).recommendations = read
+        self._tracker.take(record.partition, record.key, record.offset, read)
 
     def _node(self, record: Record) -> None:
         self._nodes[record.key] = decode_json(record.value, Node)
@@ -125,6 +136,7 @@ class Contents:
             half.profiles = half.packed = None
         elif record.stream == RECOMMENDATIONS:
             self._half(record).recommendations = None
+            self._tracker.take(record.partition, record.key, record.offset, None)
 
 
 class Follower:
@@ -143,6 +155,13 @@ class Follower:
         """A log that is away is asked again after a wait; the view keeps what it has and its age shows it."""
         for reason in Reason:  # there from the start, so that rate() sees the first
             self._meter.count("sizewise_stage_dead_letters_total", 0, stage=STAGE, reason=reason.value)
+        self._view.ended = False
+        try:
+            self._until(stop)
+        finally:
+            self._view.ended = True
+
+    def _until(self, stop: threading.Event) -> None:
         while not stop.is_set():
             try:
                 self._follow(stop)
@@ -155,10 +174,15 @@ class Follower:
     def _follow(self, stop: threading.Event) -> None:
         readers: dict[str, Reader] = {}
         try:
+            self._contents.opened({p: end for p, (_, end) in self._log.offsets(RECOMMENDATIONS).items()})
             for stream in (INVENTORY, PROFILES, RECOMMENDATIONS, EVENTS):
                 readers[stream] = self._log.reader(stream, self._start(stream))
+            behind = True
             while not stop.is_set():
                 fresh = [self._read(stream, reader) for stream, reader in readers.items()]
+                if behind and readers[RECOMMENDATIONS].caught_up():
+                    self._contents.caught_up()
+                    behind, self._dirty = False, True
                 self._publish(any(fresh), readers)
         finally:
             for reader in readers.values():

@@ -64,7 +64,5 @@ def rendered(decisions: Sequence[Decision], format: Format, alone: bool) -> Resp
 
 def documented_forms(model: Any, help: str) -> dict[int | str, dict[str, Any]]:
     """The `responses` entry of 200, with every form."""
-    others = {form.media_type.partition(";")[0]: {} for name, form in FORMS.items() if name != "json"}
-    others["text/plain"] = {"schema": {"type": "string"}}
-    others.pop("application/json", None)
+    others: dict[str, Any] = {kubernetes.MEDIA_TYPE: {}, "text/plain": {"schema": {"type": "string"}}}
     return {200: {"model": model, "description": help, "content": others}}

@@ -62,7 +62,8 @@ def taking(choice: GpuChoice, option: GpuOption) -> GpuChoice:
 
 
 def _sliced(asked: GpuAsked, seen_on: str, advice: SliceAdvice, mig: MigGpu, policy: SlicePolicy) -> GpuChoice:
-    because, action, options = advice.because, advice.action, list(_options(asked, advice, mig, policy))
+    because, options = advice.because, list(_options(asked, advice, mig, policy))
+    action: GpuAction = "as-asked" if advice.action == "refused" else advice.action
     if not asked.bears_risk and advice.probe:
         said = "its priority is high and the slice is near the slowdown that policy allows: the whole GPU"
         because, action, options = (*because, Because("priority", said)), "whole", options[::-1]

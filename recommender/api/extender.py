@@ -68,7 +68,7 @@ def prioritize(snapshot: Snapshot, supply: Supply, call: Call, cluster: str | No
     """A score for every node of the call, from 0 to 10. Raises QueryError for a pod that cannot be read."""
     nodes = Nodes.of(supply, call.names, cluster)
     job = _job(asks_of(call.pod), seen_of(snapshot, call, nodes.cluster))
-    scores = dict.fromkeys(call.names, NEUTRAL) | _scores(supply, job, nodes)
+    scores = {**dict.fromkeys(call.names, NEUTRAL), **_scores(supply, job, nodes)}
     return [{"Host": name, "Score": score} for name, score in scores.items()]
 
 

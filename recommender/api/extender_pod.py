@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from models.quantity import QuantityError, milli, parse_quantity, whole
+from models.workload import WorkloadName
 from recommender.admission.facts import NoFacts
-from recommender.admission.who import owners_of, prefix_of
+from recommender.admission.who import owners_of
 from recommender.admission.wire import Container, Pod, Quantities
 from recommender.view_query import QueryError
 
@@ -48,8 +49,12 @@ def asks_of(pod: Pod) -> PodAsks:
 def workloads_of(pod: Pod, cluster: str) -> list[str]:
     """Ids under which its containers may be known, likeliest first."""
     namespace = pod.metadata.namespace or "default"
-    prefixes = [prefix_of(cluster, namespace, owner) for owner in owners_of(pod.metadata, namespace, NoFacts())]
-    return [f"{prefix}{container.name}" for prefix in prefixes for container in _gpu_first(pod.spec.containers)]
+    owners, containers = owners_of(pod.metadata, namespace, NoFacts()), _gpu_first(pod.spec.containers)
+    return [
+        str(WorkloadName(cluster, namespace, owner.kind, owner.name, container.name))
+        for owner in owners
+        for container in containers
+    ]
 
 
 def _total(pod: Pod) -> Amounts:

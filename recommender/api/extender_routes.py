@@ -110,11 +110,10 @@ def schemas() -> dict[str, Any]:
 
 def _filter_result(call: Call, unfit: Mapping[str, str]) -> dict[str, Any]:
     passing = [name for name in call.names if name not in unfit]
-    items = None
+    items: dict[str, Any] | None = None
     if call.items is not None:
-        pairs = zip(call.names, call.items, strict=True)
-        items = {"apiVersion": "v1", "kind": "NodeList", "metadata": {}}
-        items |= {"items": [item for name, item in pairs if name not in unfit]}
+        left = [item for name, item in zip(call.names, call.items, strict=True) if name not in unfit]
+        items = {"apiVersion": "v1", "kind": "NodeList", "metadata": {}, "items": left}
     return {
         "Nodes": items,
         "NodeNames": passing if items is None else None,

@@ -54,10 +54,17 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it so
     """Raised by a route; becomes a problem+json answer."""
 
     def __init__(
-        self, status: int, slug: str, title: str, detail: str, errors: Sequence[Mapping[str, Any]] = ()
+        self,
+        status: int,
+        slug: str,
+        title: str,
+        detail: str,
+        errors: Sequence[Mapping[str, Any]] = (),
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status, self.slug, self.title, self.detail, self.errors = status, slug, title, detail, errors
+        self.headers = headers
 
 
 def problem_response(problem: Problem, path: str, headers: Mapping[str, str] | None = None) -> Response:
@@ -89,7 +96,7 @@ def install(app: FastAPI) -> None:
     """Make every error of this application a problem+json answer."""
 
     async def on_problem(request: Request, error: Problem) -> Response:
-        return problem_response(error, request.url.path)
+        return problem_response(error, request.url.path, error.headers)
 
     async def on_query(request: Request, error: QueryError) -> Response:
         fault = {"field": error.field, "value": error.value, "mend": error.mend}

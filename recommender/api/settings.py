@@ -60,11 +60,14 @@ class FeedSettings:
     slow_s: float = 30.0
     """A reader of an event stream that takes nothing for this long is cut off. It goes on where it was when it returns."""
 
+    longest_stream_s: float = 900.0
+    """An event stream is ended after this, and its reader comes back: a token that was revoked reads no longer than that."""
+
     readers: int = 256
     """Waiting requests and event streams at once; one more is answered 503 with Retry-After."""
 
     def __post_init__(self) -> None:
-        for name in ("longest_wait_s", "keep_alive_s", "slow_s", "readers"):
+        for name in ("longest_wait_s", "keep_alive_s", "slow_s", "longest_stream_s", "readers"):
             if not 0 < getattr(self, name) <= 86_400:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be over 0 and at most 86400")
 
