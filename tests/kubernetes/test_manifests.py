@@ -48,10 +48,11 @@ def test_the_namespace_refuses_what_reads_the_host(cluster: KubernetesCluster) -
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_what_pods_name_is_there(cluster: KubernetesCluster, overlay: str) -> None:
-    """Accounts and mounted ConfigMaps are among the manifests; Secrets are made by cert-manager or are optional."""
+    """Accounts and mounted ConfigMaps are among the manifests; Secrets are made by cert-manager or by the webhook."""
     manifests = rendered(cluster, overlay)
     there = {(m["kind"], m["metadata"].get("namespace"), m["metadata"]["name"]) for m in manifests}
     there |= {("Secret", "sizewise", c["spec"]["secretName"]) for c in of_kind(manifests, "Certificate")}
+    there |= {("Secret", *secret.split("/")) for secret in _made_secrets(manifests)}
     assert [needed for pod in pods(manifests) for needed in _needs(pod) if needed not in there] == []
 
 
@@ -94,7 +95,7 @@ def test_the_webhook_is_reached_where_its_certificate_says(cluster: KubernetesCl
 _ALLOWED = (
     ("list", "limitranges", "--all-namespaces", True),
     ("watch", "replicasets.apps", "--all-namespaces", True),
-    ("get", "secrets/sizewise-webhook-tls", "--namespace=sizewise", True),
+    ("get", "secrets/sizewise-tls", "--namespace=sizewise", True),
     ("patch", "mutatingwebhookconfigurations/sizewise", "", True),
     ("get", "secrets/sizewise-kafka", "--namespace=sizewise", False),
     ("list", "secrets", "--namespace=sizewise", False),
@@ -116,6 +117,14 @@ def _may(cluster: KubernetesCluster, me: str, verb: str, what: str, where: str) 
         return cluster.kubectl("auth", "can-i", verb, what, me, *filter(None, [where])).stdout.strip() == "yes"
     except ServiceError:
         return False
+
+
+def _made_secrets(manifests: list[Manifest]) -> Iterator[str]:
+    """NAMESPACE/NAME of what the webhook keeps its certificate in."""
+    for pod in pods(manifests):
+        for variable in pod["spec"]["containers"][0]["env"]:
+            if variable["name"] == "SIZEWISE_WEBHOOK__TLS__MADE_IN":
+                yield variable["value"].removeprefix("secret:")
 
 
 def _needs(pod: Manifest) -> Iterator[tuple[str, str, str]]:

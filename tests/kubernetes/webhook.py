@@ -45,6 +45,8 @@ class Webhook:
             probe_port = {self._probe_port}
             kubeconfig = "{cluster.kubeconfig_of("sizewise", "sizewise-webhook")}"
             watch = "yes"
+            [webhook.pods]
+            gpu = "recommend"
             [webhook.tls]
             certificate = "{self.certificate}"
             key = "{self.key}"
