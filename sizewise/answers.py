@@ -13,12 +13,15 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from models.metrics import NullMeter
+from recommender.access.scope import EVERYTHING
+from recommender.api.fingerprints import Fingerprints, with_fingerprint
 from recommender.api.ids import SERIES_SUFFIX, SUFFIX, path_of
 from recommender.api.listing import WorkloadQuery, workload_page
 from recommender.api.render import is_recommended, recommendation
 from recommender.api.series import series
-from recommender.api.settings import MigSettings
+from recommender.api.settings import ApiSettings
 from recommender.api.slices import SliceAdvisor
+from recommender.fingerprint.recogniser import Recogniser
 from recommender.view import View
 from recommender.view_follow import Follower
 from recommender.view_query import QueryError
@@ -79,9 +82,10 @@ class ApiAnswers:
 class LogAnswers:
     """Reads the log into a view of its own. Close it."""
 
-    def __init__(self, log: EventLog, mig: MigSettings | None = None) -> None:
+    def __init__(self, log: EventLog, settings: ApiSettings | None = None) -> None:
+        chosen = settings or ApiSettings()
         self._view, self._stop = View(), threading.Event()
-        self._slices = SliceAdvisor(mig or MigSettings())
+        self._slices, self._recogniser = SliceAdvisor(chosen.mig), Recogniser(chosen.fingerprint.model)
         follower = Follower(log, self._view, ViewSettings(), NullMeter(), time.monotonic)
         self._thread = threading.Thread(target=follower.run, args=(self._stop,), name="follower", daemon=True)
         self._thread.start()
@@ -107,7 +111,9 @@ class LogAnswers:
         row = snapshot.get(workload)
         if row is None or not is_recommended(row):
             return None
-        return recommendation(row, self._slices.body(snapshot, row))
+        self._recogniser.refresh()
+        told = Fingerprints(self._recogniser).body(row, EVERYTHING)
+        return with_fingerprint(recommendation(row, self._slices.body(snapshot, row)), told)
 
     def close(self) -> None:
         self._stop.set()

@@ -9,6 +9,7 @@ FAILED = 1
 USAGE = 2
 UNAVAILABLE = 3
 NO_DATA = 4
+STAYS = 5
 INTERRUPTED = 130
 
 MEANINGS: dict[int, str] = {
@@ -17,6 +18,7 @@ MEANINGS: dict[int, str] = {
     USAGE: "the command line or a setting is wrong",
     UNAVAILABLE: "the log or the API cannot be reached; trying again later may succeed",
     NO_DATA: "there was no data to show",
+    STAYS: "what was trained is not proven as good as the model in use, which stays",
     INTERRUPTED: "interrupted with Ctrl-C before it was done",
 }
 

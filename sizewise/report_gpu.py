@@ -1,5 +1,5 @@
-"""The GPU report: what limits each workload that has GPUs, on what evidence, which signals were there to tell, and the
-MIG slice to give it."""
+"""The GPU report: what limits each workload that has GPUs, on what evidence, which signals were there to tell, the MIG
+slice to give it, and which known workload it behaves like."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ def records(page: Body) -> Iterator[dict[str, Any]]:
             "covered_hours": gpu["covered_hours"],
             "time": " ".join(f"{named(part)}={part['time_ratio']}" for part in gpu["time"]),
             **_slice_record(workload["mig"] or {}),
+            **_kin_record(workload["fingerprint"] or {}),
         }
 
 
@@ -55,6 +56,15 @@ def _slice_record(mig: Body) -> dict[str, Any]:
     }
 
 
+def _kin_record(fingerprint: Body) -> dict[str, Any]:
+    return {
+        "fingerprint": fingerprint.get("verdict"),
+        "like": fingerprint.get("workload"),
+        "like_confidence_ratio": fingerprint.get("confidence_ratio"),
+        "like_similarity_ratio": fingerprint.get("similarity_ratio"),
+    }
+
+
 def _speed(mig: Body) -> float | None:
     """Expected on the slice that is advised."""
     return next((s["speed_ratio"] for s in mig["speeds"] if s["mig_profile"] == mig["mig_profile"]), None)
@@ -64,7 +74,7 @@ def view(page: Body, width: int) -> RenderableType:
     """Lines under a heading per workload, at most `width` columns each where no word is longer."""
     lines: list[RenderableType] = []
     for workload in page["workloads"]:
-        lines += [_heading(workload, width), _grid(workload["gpu"], workload["mig"])]
+        lines += [_heading(workload, width), _grid(workload)]
     return Group(*lines, Text(), Text(_total(page), "bold"))
 
 
@@ -87,7 +97,8 @@ def _heading(workload: Body, width: int) -> Text:
     return heading
 
 
-def _grid(gpu: Body, mig: Body | None) -> Table:
+def _grid(workload: Body) -> Table:
+    gpu, mig = workload["gpu"], workload["mig"]
     known = [evidence for evidence in gpu["evidence"] if evidence["value"] is not None]
     grid = Table.grid(padding=(0, 2))
     for style in (None, "dim", None):
@@ -96,7 +107,24 @@ def _grid(gpu: Body, mig: Body | None) -> Table:
     grid.add_row("", "evidence", ", ".join(f"{_SHORT[e['name']]} {share(e['value'])}" for e in known) + _position(gpu))
     grid.add_row("", "coverage", _coverage(gpu))
     grid.add_row("", "slice", slice_line(mig) if mig else "no recommendation yet")
+    grid.add_row("", "kin", kin_line(workload))
     return grid
+
+
+def kin_line(workload: Body) -> str:
+    """What it behaves like, or why that is not known."""
+    found = workload["fingerprint"]
+    if found is None:
+        return workload["fingerprint_missing"] or "no recommendation yet"
+    if found["verdict"] != "known":
+        nearest = f"; nearest {_near(found['nearest'][0])}" if found["nearest"] else ""
+        return found["sentence"] + nearest
+    like = "itself in runs before" if found["workload"] == workload["id"] else found["workload"]
+    return f"{like}, {share(found['confidence_ratio'])} sure, {share(found['similarity_ratio'])} alike"
+
+
+def _near(near: Body) -> str:
+    return f"{near['workload']}, {share(near['similarity_ratio'])} alike"
 
 
 def slice_line(mig: Body) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from collector.run import collect
 from profiler.service import Profiler
@@ -13,6 +14,7 @@ from recommender.view import View
 from sizewise.http import bind, stages, url_of
 from sizewise.metrics import PrometheusMeter
 from sizewise.pushed import pushed
+from sizewise.retrain import Retrain
 from sizewise.settings import Settings
 from sizewise.supervise import Stage, start
 from stream.contract import EventLog
@@ -44,6 +46,12 @@ def start_all(log: EventLog, settings: Settings, meter: PrometheusMeter, stop: t
         Stage("collect", read),
         Stage("profile", profile),
         Stage("recommend", recommend),
+        Stage("train", _retrain(settings, meter).run),
         *stages(log, view, settings, meter, listener),
     ]
     return Running(view, url_of(listener, settings["api"]), start(made, stop, settings["process"], meter, time.monotonic))
+
+
+def _retrain(settings: Settings, meter: PrometheusMeter) -> Retrain:
+    fingerprint = settings["api"].fingerprint
+    return Retrain(settings["log"].location, Path(fingerprint.model), fingerprint.train_every_hours, meter)

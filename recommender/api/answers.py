@@ -12,6 +12,7 @@ from models.profile import RESOURCES
 from models.reasons import Action
 from models.recommendation import RECOMMENDATION_FIELDS
 from recommender.api.bottleneck_answers import BottleneckAnswer, FramebufferDay, GpuAnswer, GpuSignalAnswer
+from recommender.api.fingerprint_answers import FingerprintAnswer
 from recommender.api.slice_answers import MigAnswer
 
 UNITS = {"cpu": "cores", "memory": "bytes"}
@@ -210,6 +211,7 @@ class EventAnswer(BaseModel):
 class WorkloadDetail(WorkloadAnswer):
     """One workload with all that its profile says."""
 
+    fingerprint: FingerprintAnswer | None = Field(description="which known workload it behaves like; of GPU workloads")
     nodes: list[str] = Field(description="nodes that hold an instance now, as cluster/node")
     signals: list[SignalAnswer]
     gpu_signals: list[GpuSignalAnswer] = Field(description="empty without a GPU")
@@ -234,6 +236,7 @@ class RecommendationAnswer(BaseModel):
     cpu_explanation: CpuExplanation  # type: ignore[valid-type]
     memory_explanation: MemoryExplanation  # type: ignore[valid-type]
     mig: MigAnswer | None = Field(description="the MIG slice to give it; null when it never had a GPU")
+    fingerprint: FingerprintAnswer | None = Field(description="which known workload it behaves like; of GPU workloads")
     missing: dict[str, str]
 
 

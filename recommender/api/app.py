@@ -20,7 +20,8 @@ from recommender.api.docs_page import page
 from recommender.api.edge import Edge
 from recommender.api.extender_routes import extender_routes
 from recommender.api.extender_routes import schemas as extender_schemas
-from recommender.api.gate import REFUSALS, VERB_KEY, Asking, Gate, RouteTable, needs
+from recommender.api.fingerprints import Fingerprints, with_fingerprint
+from recommender.api.gate import REFUSALS, VERB_KEY, Asker, Asking, Gate, RouteTable, needs
 from recommender.api.ids import PREFIX, SERIES_SUFFIX, SUFFIX, candidates, raw_id
 from recommender.api.json_response import Json
 from recommender.api.listing import NodeQuery, WorkloadQuery, workload_page
@@ -33,6 +34,7 @@ from recommender.api.render import is_recommended, recommendation
 from recommender.api.series import series
 from recommender.api.settings import ApiSettings
 from recommender.api.slices import SliceAdvisor
+from recommender.fingerprint.recogniser import Recogniser
 from recommender.placement.inventory import TopologyLabels
 from recommender.supply import Supplies
 from recommender.view import Row, Snapshot, View
@@ -52,16 +54,17 @@ def create_app(
     now: Callable[[], float],
     exposition: Callable[[], tuple[bytes, str]],
     guard: Guard | None = None,
+    recogniser: Recogniser | None = None,
 ) -> FastAPI:
     """The application. `now` in seconds, for request times; `exposition` gives /metrics and its content type. guard None:
-    nobody is asked for a token."""
+    nobody is asked for a token; recogniser None: none that a thread keeps up to date, so no fingerprints."""
     # no Swagger page: it loads scripts from another site; `page` renders the same from here
     app = _Application(title="sizewise", version=version("sizewise"), description=_ABOUT, docs_url=None, redoc_url=None)
     problems.install(app)
     supplies = Supplies(TopologyLabels(settings.place.nvlink_labels, settings.place.rack_labels))
     slices = SliceAdvisor(settings.mig)
     routers = (
-        _workload_routes(view, settings, slices),
+        _workload_routes(view, settings, slices, Fingerprints(recogniser or Recogniser(settings.fingerprint.model))),
         _node_routes(view),
         _placement_routes(view, supplies),
         decide_routes(view, supplies, Decider(slices)),
@@ -76,8 +79,11 @@ def create_app(
     return app
 
 
-def _workload_routes(view: View, settings: ApiSettings, slices: SliceAdvisor) -> APIRouter:
+def _workload_routes(view: View, settings: ApiSettings, slices: SliceAdvisor, fingerprints: Fingerprints) -> APIRouter:
     routes = APIRouter(tags=["workloads"])
+
+    def all_of(snapshot: Snapshot, row: Row, asker: Asker) -> Response:
+        return Json(with_fingerprint(detail(snapshot, row), fingerprints.body(row, asker.scope)))
 
     @routes.get(
         "/v1/workloads",
@@ -101,11 +107,12 @@ def _workload_routes(view: View, settings: ApiSettings, slices: SliceAdvisor) ->
     def get_recommendation(id: WorkloadId, request: Request, asker: Asking) -> Response:
         snapshot, raw = restrict(view.snapshot, asker.scope), raw_id(request.scope["raw_path"])
         if (row := _find(snapshot, raw)) is not None:  # a container that is called `recommendation`
-            return Json(detail(snapshot, row))
+            return all_of(snapshot, row, asker)
         row = _must_find(snapshot, raw.removesuffix(SUFFIX))
         if not is_recommended(row):
             raise Problem(404, "not-recommended-yet", "No recommendation yet", _NOT_YET.format(row.id))
-        return Json(recommendation(row, slices.body(snapshot, row)))
+        told = fingerprints.body(row, asker.scope)
+        return Json(with_fingerprint(recommendation(row, slices.body(snapshot, row)), told))
 
     @routes.get(
         PREFIX + "{id:path}" + SERIES_SUFFIX,
@@ -117,7 +124,7 @@ def _workload_routes(view: View, settings: ApiSettings, slices: SliceAdvisor) ->
     def get_series(id: WorkloadId, request: Request, asker: Asking) -> Response:
         snapshot, raw = restrict(view.snapshot, asker.scope), raw_id(request.scope["raw_path"])
         if (row := _find(snapshot, raw)) is not None:  # a container that is called `series`
-            return Json(detail(snapshot, row))
+            return all_of(snapshot, row, asker)
         return Json(series(_must_find(snapshot, raw.removesuffix(SERIES_SUFFIX))))
 
     @routes.get(
@@ -129,7 +136,7 @@ def _workload_routes(view: View, settings: ApiSettings, slices: SliceAdvisor) ->
     )
     def get_workload(id: WorkloadId, request: Request, asker: Asking) -> Response:
         snapshot = restrict(view.snapshot, asker.scope)
-        return Json(detail(snapshot, _must_find(snapshot, raw_id(request.scope["raw_path"]))))
+        return all_of(snapshot, _must_find(snapshot, raw_id(request.scope["raw_path"])), asker)
 
     return routes
 

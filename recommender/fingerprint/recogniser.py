@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,14 +30,19 @@ NO_START = "the start of a run on a GPU was not seen yet"
 class InUse:
     version: str
     model: Fingerprinter
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def identify(self, windows: Sequence[Window]) -> list[Fingerprint]:
+        """One answer per window, 2 ms each. One caller at a time: XGBoost's predictor keeps a cache."""
+        with self._lock:
+            return self.model.identify(windows)
 
 
 class Recogniser:
-    """One thread calls `refresh`; any thread asks. A broken version is logged once and the one before goes on."""
+    """One thread calls `refresh`; any thread reads `in_use`. A broken version is logged once and the one before goes on."""
 
     def __init__(self, folder: str) -> None:
         self._shelf = Shelf(Path(folder).expanduser()) if folder else None
-        self._lock = threading.Lock()
         self._refused = ""
         self.in_use: InUse | None = None
         self.why_not = NO_MODEL if folder else NO_SETTING
@@ -58,12 +63,6 @@ class Recogniser:
         except (ShelfError, ValueError) as error:  # ArtifactError is a ValueError
             self.why_not = str(error)
             _log.warning("fingerprint model not taken up: %s", error)
-
-    def identify(self, windows: Sequence[Window]) -> list[Fingerprint]:
-        """One answer per window. Call it while `in_use` is set. One at a time: XGBoost's predictor keeps a cache."""
-        assert self.in_use is not None, "the caller asks `in_use` first"
-        with self._lock:
-            return self.in_use.model.identify(windows)
 
 
 def head_window(profile: Columns, row: int = 0) -> Window | None:

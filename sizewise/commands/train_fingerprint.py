@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from recommender.fingerprint.shelf import ShelfError
-from sizewise.exits import FAILED, NO_DATA, Exit
+from sizewise.exits import FAILED, NO_DATA, STAYS, Exit
 from sizewise.metrics import PrometheusMeter
 from sizewise.options import role_options, with_settings
 from sizewise.process import opened_to_look, run_role
@@ -82,5 +82,7 @@ def _once(trainer: Trainer, log: EventLog) -> str:
         return trainer.train(log, int(time.time() * 1000))
     except TooFewError as error:
         raise Exit(str(error), NO_DATA) from error
-    except (StaysError, ShelfError) as error:
+    except StaysError as error:
+        raise Exit(str(error), STAYS) from error
+    except ShelfError as error:
         raise Exit(str(error), FAILED) from error

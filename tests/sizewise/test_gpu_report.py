@@ -23,7 +23,7 @@ from sizewise.__main__ import cli
 from sizewise.answers import LogAnswers
 from sizewise.exits import NO_DATA
 from sizewise.process import opened
-from sizewise.report_gpu import slice_line
+from sizewise.report_gpu import kin_line, slice_line
 from stream.contract import EventLog, Message
 from stream.settings import LogSettings
 from stream.streams import TELEMETRY
@@ -97,6 +97,8 @@ def test_the_report_says_what_limits_each_gpu_workload(state: Path) -> None:
     page = json.loads(shown.stdout)
     slices = {w["name"]: MigAnswer.model_validate(w.pop("mig"), extra="forbid") for w in page["workloads"]}
     assert {mig.action for mig in slices.values()} == {"refused"}  # each uses two GPUs
+    why = {w.pop("fingerprint_missing") for w in page["workloads"] if w.pop("fingerprint") is None}
+    assert why == {"no fingerprint model was trained yet: sizewise train fingerprint"}
     answers.WorkloadPage.model_validate(page, extra="forbid")
     found = {w["name"]: (w["bottleneck"]["class"], w["bottleneck"]["io_kind"]) for w in page["workloads"]}
     assert found == {
@@ -119,6 +121,7 @@ def test_evidence_and_coverage_are_shown(state: Path) -> None:
     assert "not seen: compute" in shown
     assert "io (host-transfer)" in shown
     assert "4 GPU workloads, 8 GPUs" in shown
+    assert "sizewise train fingerprint" in shown
     assert "none: device memory in use is not known" in shown
     assert max(map(len, shown.splitlines())) <= 160
 
@@ -149,7 +152,8 @@ def test_a_csv_of_the_evidence(state: Path) -> None:
     assert lines[0].startswith(
         "workload,model,gpus,class,io_kind,confidence_ratio,busy_ratio,compute_ratio,memory_ratio"
     )
-    assert lines[0].endswith("mig_action,mig_profile,mig_speed_ratio,mig_probe,mig_reasons")
+    assert "mig_action,mig_profile,mig_speed_ratio,mig_probe,mig_reasons" in lines[0]
+    assert lines[0].endswith("fingerprint,like,like_confidence_ratio,like_similarity_ratio")
     assert len(lines) == 5
 
 
@@ -176,3 +180,31 @@ def test_a_fleet_teaches_itself(tmp_path: Path) -> None:
     assert "60 windows of 6 workloads" in done.output
     assert "believed about: compute, memory-bandwidth" in done.output
     assert read_model(str(tmp_path / "taught")) is not None
+
+
+NEAR = [{"workload": "c/n/Job/bert/", "similarity_ratio": 0.31, "distance": 4.0}]
+LIKE = {"verdict": "known", "sentence": "", "confidence_ratio": 0.9, "similarity_ratio": 0.7, "nearest": NEAR}
+
+
+@pytest.mark.parametrize(
+    ("fingerprint", "why", "line"),
+    [
+        (LIKE | {"workload": "c/n/Job/bert/"}, None, "c/n/Job/bert/, 90% sure, 70% alike"),
+        (LIKE | {"workload": "c/n/Job/me/"}, None, "itself in runs before, 90% sure, 70% alike"),
+        (
+            LIKE | {"verdict": "unknown", "sentence": "no known workload is near", "workload": None},
+            None,
+            "no known workload is near; nearest c/n/Job/bert/, 31% alike",
+        ),
+        (
+            {"verdict": "nothing-visible", "sentence": "no workload visible on this GPU", "nearest": []},
+            None,
+            "no workload visible on this GPU",
+        ),
+        (None, "no model", "no model"),
+        (None, None, "no recommendation yet"),
+    ],
+)
+def test_the_kin_of_a_workload_in_a_line(fingerprint: dict[str, object] | None, why: str | None, line: str) -> None:
+    """What it is like, that it is like nothing known, or why neither can be said."""
+    assert kin_line({"id": "c/n/Job/me/", "fingerprint": fingerprint, "fingerprint_missing": why}) == line

@@ -16,7 +16,7 @@ from models.metrics import NullMeter
 from models.telemetry import TelemetryBatch
 from recommender.fingerprint.shelf import Files, Shelf
 from sizewise.__main__ import cli
-from sizewise.exits import FAILED, NO_DATA, USAGE
+from sizewise.exits import FAILED, NO_DATA, STAYS, USAGE
 from sizewise.process import opened
 from sizewise.training import Trainer, on_schedule
 from stream import schemas
@@ -92,7 +92,7 @@ def test_a_fleet_learns_its_own_workloads_and_keeps_a_model_that_is_not_beaten(t
     assert (answer.verdict, answer.workload) == (Verdict.KNOWN, "prod/ml/Job/dips/main")
 
     again = train(tmp_path)
-    assert again.exit_code == FAILED
+    assert again.exit_code == STAYS
     assert "stays: no run" in again.output
     assert in_use(tmp_path / "models").card == model.card
     assert train(tmp_path, "--force").exit_code == 0

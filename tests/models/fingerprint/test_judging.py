@@ -56,3 +56,4 @@ def test_drift_is_small_for_the_same_and_large_for_others() -> None:
     novelty = Novelty.of(similarity, np.array(["job"] * 1000), np.array(["gpu"] * 1000))
     assert novelty.drift(np.random.default_rng(1).uniform(0, 1, 1000)) < 0.1
     assert novelty.drift(np.random.default_rng(1).uniform(0, 0.3, 1000)) > 0.25
+    assert novelty.drift(np.random.default_rng(1).uniform(0.9, 1, 1000)) == 0, "more alike than in training is no drift"
