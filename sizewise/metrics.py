@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import platform
-from collections.abc import Iterable
+import threading
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -33,10 +34,12 @@ class MetricsPortError(Exception):
 class PrometheusMeter:
     """Counts what stages report. Labels outside the declared ones raise ValueError, unknown names KeyError."""
 
-    def __init__(self, specs: Iterable[MetricSpec] = METRICS) -> None:
+    def __init__(self, specs: Sequence[MetricSpec] = METRICS) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self._metrics: dict[str, Any] = {spec.name: self._declare(spec) for spec in specs}
+        self._unset = {spec.name for spec in specs if _plain_gauge(spec)}
+        self._lock = threading.Lock()
         self.gauge("sizewise_build_info", 1, version=version("sizewise"), python=platform.python_version())
 
     def count(self, name: str, amount: float = 1.0, **labels: str) -> None:
@@ -44,6 +47,8 @@ class PrometheusMeter:
 
     def gauge(self, name: str, value: float, **labels: str) -> None:
         self._series(name, labels).set(value)
+        if name in self._unset:
+            self._show(name)
 
     def observe(self, name: str, value: float, **labels: str) -> None:
         self._series(name, labels).observe(value)
@@ -76,9 +81,21 @@ class PrometheusMeter:
     def _declare(self, spec: MetricSpec) -> Any:
         if spec.kind == "histogram":
             return Histogram(spec.name, spec.help, spec.labels, registry=self._registry, buckets=spec.buckets)
-        kind = Counter if spec.kind == "counter" else Gauge
-        return kind(spec.name, spec.help, spec.labels, registry=self._registry)
+        if spec.kind == "counter":
+            return Counter(spec.name, spec.help, spec.labels, registry=self._registry)
+        return Gauge(spec.name, spec.help, spec.labels, registry=None if _plain_gauge(spec) else self._registry)
+
+    def _show(self, name: str) -> None:
+        """From its first value on: until then a gauge would read 0, in roles that never set it for ever."""
+        with self._lock:
+            if name in self._unset:
+                self._registry.register(self._metrics[name])
+                self._unset.remove(name)
 
     def _series(self, name: str, labels: dict[str, str]) -> Any:
         metric = self._metrics[name]
         return metric.labels(**labels) if labels else metric
+
+
+def _plain_gauge(spec: MetricSpec) -> bool:
+    return spec.kind == "gauge" and not spec.labels
