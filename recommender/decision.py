@@ -64,7 +64,8 @@ class GpuChoice:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """id: of the recommendation that it rests on; empty: there is none. workload: its id; empty: not known.
-    placement: the body of a PlaceAnswer; None: nothing is asked for that could be placed."""
+    placement: the body of a PlaceAnswer; None: nothing is asked for that could be placed. kin: workloads that it was told
+    from, most alike first."""
 
     workload: str
     id: str
@@ -75,5 +76,6 @@ class Decision:
     gpu: GpuChoice | None
     members: int = 1
     placement: Mapping[str, Any] | None = None
+    kin: tuple[str, ...] = ()
     because: tuple[Because, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)

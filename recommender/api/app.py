@@ -14,12 +14,14 @@ from recommender.access.guard import Guard
 from recommender.access.restrict import restrict
 from recommender.api import answers, problems
 from recommender.api.decide import Decider
+from recommender.api.decide_kin import KinOf
 from recommender.api.decide_routes import decide_routes
 from recommender.api.detail import detail
 from recommender.api.docs_page import page
 from recommender.api.edge import Edge
 from recommender.api.extender_routes import extender_routes
 from recommender.api.extender_routes import schemas as extender_schemas
+from recommender.api.feed_routes import feed_routes
 from recommender.api.fingerprints import Fingerprints, with_fingerprint
 from recommender.api.gate import REFUSALS, VERB_KEY, Asker, Asking, Gate, RouteTable, needs
 from recommender.api.ids import PREFIX, SERIES_SUFFIX, SUFFIX, candidates, raw_id
@@ -35,6 +37,7 @@ from recommender.api.series import series
 from recommender.api.settings import ApiSettings
 from recommender.api.slices import SliceAdvisor
 from recommender.fingerprint.recogniser import Recogniser
+from recommender.kin.keeper import KinKeeper
 from recommender.placement.inventory import TopologyLabels
 from recommender.supply import Supplies
 from recommender.view import Row, Snapshot, View
@@ -55,6 +58,7 @@ def create_app(
     exposition: Callable[[], tuple[bytes, str]],
     guard: Guard | None = None,
     recogniser: Recogniser | None = None,
+    kin: KinKeeper | None = None,
 ) -> FastAPI:
     """The application. `now` in seconds, for request times; `exposition` gives /metrics and its content type. guard None:
     nobody is asked for a token; recogniser None: none that a thread keeps up to date, so no fingerprints."""
@@ -67,7 +71,8 @@ def create_app(
         _workload_routes(view, settings, slices, Fingerprints(recogniser or Recogniser(settings.fingerprint.model))),
         _node_routes(view),
         _placement_routes(view, supplies),
-        decide_routes(view, supplies, Decider(slices)),
+        decide_routes(view, supplies, Decider(slices), KinOf(kin or KinKeeper(view), now)),
+        feed_routes(view, settings.feed, meter),
         extender_routes(view, supplies, settings.extender, meter),
         _own_routes(app, view, exposition),
     )

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from math import ceil
 
 from models.workload import WorkloadName
 from recommender.api.decide_body import JobRequest
 from recommender.api.decide_evidence import Evidence, no_evidence, own_evidence, workload_of
 from recommender.api.decide_gpu import GpuAsked, gpu_choice, taking
+from recommender.api.decide_kin import kin_evidence
 from recommender.api.decide_sizes import size
 from recommender.api.place import check_wish, place_seen
 from recommender.api.place_body import PlaceRequest
 from recommender.api.render import Body
 from recommender.api.slices import SliceAdvisor
 from recommender.decision import Decision, GpuChoice, GpuOption, Size
+from recommender.kin.index import KinIndex
 from recommender.mig.eligible import Because
 from recommender.placement.rank import RankPolicy
 from recommender.supply import Supply
@@ -26,32 +29,41 @@ _CHEAPER = 2.0
 """Weight of cost for a job of low priority, over the usual."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a decision stands on, as far as the asker may see it. kin: the index of kin, made when a job needs it."""
+
+    snapshot: Snapshot
+    supply: Supply
+    kin: Callable[[], KinIndex]
+
+
 class Decider:
     """Decides on jobs, with one policy."""
 
     def __init__(self, slices: SliceAdvisor) -> None:
         self._slices = slices
 
-    def decide_all(self, snapshot: Snapshot, supply: Supply, jobs: Sequence[JobRequest]) -> list[Decision]:
+    def decide_all(self, ground: Ground, jobs: Sequence[JobRequest]) -> list[Decision]:
         """One after another, each as if it were alone: nothing is reserved. Raises QueryError that says which job."""
         found = []
         for number, job in enumerate(jobs):
             try:
-                found.append(self.decide(snapshot, supply, job))
+                found.append(self.decide(ground, job))
             except QueryError as error:
                 raise QueryError(f"[{number}].{error.field}", error.value, error.mend) from error
         return found
 
-    def decide(self, snapshot: Snapshot, supply: Supply, job: JobRequest) -> Decision:
+    def decide(self, ground: Ground, job: JobRequest) -> Decision:
         """Raises QueryError for wishes that contradict each other."""
         _check(job)
-        evidence = self._evidence(snapshot, job)
+        evidence = _evidence(ground, job)
         cpu = size(job.cpu_cores or None, job.cpu_limit_cores, evidence.known[0])
         memory = size(job.memory_bytes or None, job.memory_limit_bytes, evidence.known[1])
         asked = GpuAsked(_asked(job), tuple(job.gpu_models), job.priority != "high")
         gpu = gpu_choice(asked, evidence.gpu, evidence.held, self._slices.model, self._slices.policy)
         wish = _wish(job, evidence, cpu, memory)
-        gpu, placement = _placed(snapshot, supply, wish, gpu, evidence)
+        gpu, placement = _placed(ground, wish, gpu, evidence)
         if placement is not None:
             placement["spot"] |= _late(job, wish, placement["spot"])
         return Decision(
@@ -64,13 +76,16 @@ class Decider:
             gpu,
             job.members,
             placement,
+            evidence.kin,
             (*evidence.because, *_because(job, wish)),
             dict(_missing(evidence, gpu, placement)),
         )
 
-    def _evidence(self, snapshot: Snapshot, job: JobRequest) -> Evidence:
-        workload = workload_of(job)
-        return own_evidence(snapshot, workload) or no_evidence(workload)
+
+def _evidence(ground: Ground, job: JobRequest) -> Evidence:
+    workload = workload_of(job)
+    own = own_evidence(ground.snapshot, workload)
+    return own or kin_evidence(ground.kin(), workload, job) or no_evidence(workload)
 
 
 def _asked(job: JobRequest) -> GpuOption:
@@ -87,6 +102,7 @@ def _wish(job: JobRequest, evidence: Evidence, cpu: Size, memory: Size) -> Place
         members=job.members,
         cluster=job.cluster or _cluster(job, evidence),
         nodes=job.nodes,
+        bottleneck=evidence.bottleneck,
         run_time_s=job.run_time_s or evidence.run_time_s,
         spot=None if job.priority == "high" else job.spot,
         weights=_weights(job),
@@ -117,18 +133,18 @@ def _weights(job: JobRequest) -> Mapping[str, float] | None:
 
 
 def _placed(
-    snapshot: Snapshot, supply: Supply, wish: PlaceRequest, gpu: GpuChoice | None, evidence: Evidence
+    ground: Ground, wish: PlaceRequest, gpu: GpuChoice | None, evidence: Evidence
 ) -> tuple[GpuChoice | None, Body | None]:
     """The first option for which a node has room, and its placement; where none has, the first, and why it has none."""
     if gpu is None:
         asks = bool(wish.cpu_cores or wish.memory_bytes)
-        return None, place_seen(snapshot, supply, wish, evidence.gpu) if asks else None
+        return None, place_seen(ground.snapshot, ground.supply, wish, evidence.gpu) if asks else None
     for option in (gpu.take, *gpu.alternatives):
-        if _anywhere(supply, option):
-            body = place_seen(snapshot, supply, _with(wish, option), evidence.gpu)
+        if _anywhere(ground.supply, option):
+            body = place_seen(ground.snapshot, ground.supply, _with(wish, option), evidence.gpu)
             if body["eligible_nodes"]:
                 return taking(gpu, option), body
-    return gpu, place_seen(snapshot, supply, _with(wish, gpu.take), evidence.gpu)
+    return gpu, place_seen(ground.snapshot, ground.supply, _with(wish, gpu.take), evidence.gpu)
 
 
 def _anywhere(supply: Supply, option: GpuOption) -> bool:

@@ -170,5 +170,6 @@ class DecisionAnswer(BaseModel):
     placement: PlaceAnswer | None = Field(
         description="as of /v1/place, for these sizes and this `gpu.take`; spot advice in it"
     )
+    kin: list[str] = Field(description="workloads that it was told from where `source` is `kin`, most alike first")
     reasons: list[ReasonAnswer] = Field(description="of the answer as a whole")
     missing: dict[str, str] = Field(description="why each field of this object that is null is null, by field")

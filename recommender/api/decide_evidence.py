@@ -8,6 +8,7 @@ from models.profile import RESOURCES
 from models.workload import WorkloadName
 from recommender.api.decide_body import JobRequest
 from recommender.api.decide_sizes import Known, known_by_row
+from recommender.api.place_body import BottleneckWord
 from recommender.decision import Source
 from recommender.gpu_seen import GpuHeld, GpuSeen, gpu_seen, gpus_held
 from recommender.mig.eligible import Because
@@ -18,7 +19,8 @@ from recommender.view_follow import profile_of
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """known: CPU and memory. gpu: its GPU side, None: no GPU telemetry of it. held: a GPU that it holds now."""
+    """known: CPU and memory. gpu: its GPU side, None: no GPU telemetry of it. held: a GPU that it holds now. run_time_s,
+    bottleneck: as kin tell; kin: their ids, most alike first."""
 
     workload: str
     source: Source
@@ -28,6 +30,8 @@ class Evidence:
     gpu: GpuSeen | None = None
     held: GpuHeld | None = None
     run_time_s: float | None = None
+    bottleneck: BottleneckWord | None = None
+    kin: tuple[str, ...] = ()
     because: tuple[Because, ...] = ()
 
 

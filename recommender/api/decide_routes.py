@@ -7,16 +7,17 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response  # noqa: TID251 - this package is fastapi's one home
 
 from recommender.access.restrict import restrict
-from recommender.api.decide import Decider
+from recommender.api.decide import Decider, Ground
 from recommender.api.decide_body import DecisionAnswer, Jobs
 from recommender.api.decide_format import HELP, Format, chosen, documented_forms, rendered
+from recommender.api.decide_kin import KinOf
 from recommender.api.gate import Asking, needs
 from recommender.api.problems import documented
 from recommender.supply import Supplies
 from recommender.view import View
 
 
-def decide_routes(view: View, supplies: Supplies, decider: Decider) -> APIRouter:
+def decide_routes(view: View, supplies: Supplies, decider: Decider, kin: KinOf) -> APIRouter:
     routes = APIRouter(tags=["decisions"])
 
     @routes.post(
@@ -37,8 +38,9 @@ def decide_routes(view: View, supplies: Supplies, decider: Decider) -> APIRouter
         whole, alone = view.snapshot, not isinstance(asked, list)
         snapshot, supply = restrict(whole, asker.scope), supplies.seen(whole, asker.scope)
         form = chosen(format, request.headers.get("accept", ""))
+        ground = Ground(snapshot, supply, lambda: kin.index(snapshot, asker.scope))
         if isinstance(asked, list):
-            return rendered(decider.decide_all(snapshot, supply, asked), form, alone)
-        return rendered([decider.decide(snapshot, supply, asked)], form, alone)
+            return rendered(decider.decide_all(ground, asked), form, alone)
+        return rendered([decider.decide(ground, asked)], form, alone)
 
     return routes

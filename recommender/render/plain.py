@@ -32,6 +32,7 @@ def plain(decision: Decision) -> Body:
         "gpu": None if decision.gpu is None else _gpu(decision.gpu),
         "members": decision.members,
         "placement": decision.placement,
+        "kin": list(decision.kin),
         "reasons": [_because(because) for because in decision.because],
     }
     return body | {"missing": dict(decision.missing)}
