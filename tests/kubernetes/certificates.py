@@ -22,11 +22,11 @@ class Authority:
     def pem(self) -> bytes:
         return self._certificate.public_bytes(serialization.Encoding.PEM)
 
-    def issue(self, certificate: Path, key: Path) -> None:
-        """Write a certificate and its key, key first: a server that looks in between keeps what it has."""
+    def issue(self, certificate: Path, key: Path, name: str = "server") -> None:
+        """Write a certificate with this common name and its key, key first: a server that looks in between keeps what it has."""
         own = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName("localhost")])
-        made = _signed(_common("webhook"), own, self._name, self._key, names)
+        made = _signed(_common(name), own, self._name, self._key, names)
         plain = serialization.NoEncryption()
         key.write_bytes(own.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain))
         certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))

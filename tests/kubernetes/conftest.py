@@ -7,23 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from deploy.services.kubernetes import KubernetesCluster
-from models.inventory import Gpu, MigInstance, Node
-from tests.kubernetes.fleet import A100, CLUSTER, GIB, MIB, Fleet, Used, write_log
+from tests.kubernetes.fleet import A100, CLUSTER, MIB, Fleet, Used, write_log
 from tests.kubernetes.manifests import of_kind, rendered
+from tests.kubernetes.nodes import INVENTORY
 from tests.kubernetes.webhook import Webhook
 
 MODES = {"shop": "apply", "desk": "recommend", "closed": "off", "quiet": ""}
 """Namespaces and their label sizewise.dev/mode; `quiet` has none."""
-
-SLICED = Node(
-    CLUSTER,
-    "sliced",
-    1,
-    cpu_cores=32,
-    memory_bytes=256 * GIB,
-    gpus=(Gpu("GPU-s", A100, 40 * GIB, mig_enabled=True, mig=(MigInstance("MIG-s", "3g.20gb", 0),)),),
-)
-"""A node with a free slice, which is what makes it worth asking for one."""
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +38,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Fleet:
     web = tuple(Used(f"{CLUSTER}/{namespace}/Deployment/web/main", 0.3, 600 * MIB) for namespace in MODES)
     proxy = Used(f"{CLUSTER}/shop/Deployment/web/proxy", 0.05, 100 * MIB)
     trainer = Used(f"{CLUSTER}/shop/Deployment/trainer/main", 0.5, 900 * MIB, A100)
-    return write_log(tmp_path_factory.mktemp("log") / "log.db", (*web, proxy, trainer), (SLICED,))
+    return write_log(tmp_path_factory.mktemp("log") / "log.db", (*web, proxy, trainer), INVENTORY)
 
 
 @pytest.fixture(scope="session")
