@@ -38,9 +38,14 @@ class Pieces:
         return newest
 
     def take(self, chosen: NDArray[np.bool_]) -> Pieces:
-        """The chosen pieces with their rows alone."""
+        """The chosen pieces with their rows alone; without a copy where they follow each other, as the hours of an import
+        do."""
         length = self.length[chosen]
-        rows = self.rows.take(np.repeat(chosen, self.length))
+        begin, end = int(chosen.argmax()), len(chosen) - int(chosen[::-1].argmax())
+        if end - begin == len(length):
+            rows = self.rows.take(slice(self.start[begin], self.start[end - 1] + self.length[end - 1]))
+        else:
+            rows = self.rows.take(np.repeat(chosen, self.length))
         return Pieces(rows, np.cumsum(length) - length, length, self.slot[chosen], self.hour[chosen])
 
 

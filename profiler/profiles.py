@@ -36,7 +36,7 @@ class Profiles:
         self._slots: dict[str, int] = {}
         self._free: list[int] = []
         self._arrays: dict[str, Array] = {f.name: np.empty((0, *f.shape), dtype=f.dtype) for f in PROFILE_FIELDS}
-        self._held: tuple[Field, ...] = CPU_FIELDS
+        self._held = {field.name for field in CPU_FIELDS}
         self._dirty: set[int] = set()
 
     def __len__(self) -> int:
@@ -72,7 +72,7 @@ class Profiles:
             return
         capacity = max(2 * capacity, rows, SLAB)
         for field in PROFILE_FIELDS:
-            if field not in self._held:
+            if field.name not in self._held:
                 self._arrays[field.name] = np.broadcast_to(np.zeros((), field.dtype), (capacity, *field.shape))
                 continue
             grown = _untouched((capacity, *field.shape), field.dtype)
@@ -81,15 +81,15 @@ class Profiles:
 
     def hold(self, fields: tuple[Field, ...]) -> None:
         """Give memory to these fields, whose empty value is zero."""
-        new = tuple(field for field in fields if field not in self._held)
+        new = tuple(field for field in fields if field.name not in self._held)
         for field in new:
             self._arrays[field.name] = _untouched((len(self._arrays["rows"]), *field.shape), field.dtype)
-        self._held += new
+        self._held.update(field.name for field in new)
 
     def clear(self, slots: Indices | slice, fields: tuple[Field, ...] = PROFILE_FIELDS) -> None:
         """Make these fields of these rows hold nothing."""
         for field in fields:
-            if field in self._held:
+            if field.name in self._held:
                 self._arrays[field.name][slots] = field.empty
 
     def touch(self, slots: Indices) -> None:
@@ -133,7 +133,7 @@ class Profiles:
             span = slice(index * SLAB, index * SLAB + len(slab))
             profiles.names[span] = slab.workloads
             for field in PROFILE_FIELDS:
-                if field in profiles._held:
+                if field.name in profiles._held:
                     profiles._arrays[field.name][span] = slab[field.name]
         profiles._slots = {name: slot for slot, name in enumerate(profiles.names) if name is not None}
         profiles._free = [slot for slot, name in enumerate(profiles.names) if name is None]

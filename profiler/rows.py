@@ -26,7 +26,7 @@ class Rows:
     def __len__(self) -> int:
         return len(self.slot)
 
-    def take(self, chosen: NDArray[np.intp] | NDArray[np.bool_]) -> Rows:
+    def take(self, chosen: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Rows:
         return Rows(
             self.message[chosen],
             self.slot[chosen],

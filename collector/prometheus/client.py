@@ -22,7 +22,7 @@ from urllib3.util.retry import Retry
 from collector.prometheus import remote_read
 from collector.prometheus.answer import Series, decoded
 from collector.prometheus.queries import Newest
-from collector.prometheus.remote_read import CorruptAnswerError, outlines_in, request, series_in
+from collector.prometheus.remote_read import CorruptAnswerError, names_in, outlines_in, request, series_in
 from collector.prometheus.selector import matchers_of
 from collector.prometheus.settings import ServerSettings
 from collector.prometheus.timeline import thinned
@@ -121,6 +121,11 @@ class PrometheusClient:
             return found
         over = f"last_over_time({wanted.selector}[{_duration(end_s - start_s)}])"
         return self.instant(f"max by ({','.join(wanted.by)}) ({over})", end_s)
+
+    def labels(self, wanted: Newest, start_s: float, end_s: float) -> Sequence[Series]:
+        """The series that have samples in [start_s, end_s]; samples need not be with them. Raises SourceError."""
+        found = self._read(wanted.selector, start_s, end_s, names_in)
+        return self.newest(wanted, start_s, end_s) if found is None else found
 
     def _read(self, selector: str, start_s: float, end_s: float, read: Read) -> list[Series] | None:
         """By remote read; None where that cannot be. The first answer tells whether the server speaks it."""

@@ -124,7 +124,7 @@ class ContainerRows:
             owner = facts.owners.get(key[:3])
             workload = self._id(key, run.pod, owner)
             sizes = {name: _held(samples, run.line) for name, samples in facts.sizes.get(key, {}).items()}
-            ooms: dict[str, Column] = {"oom_kills": _counted(kills[number], run.line)} if facts.known else {}
+            ooms = {"oom_kills": _counted(kills[number], run.line)} if facts.known else {}
             signals = {**run.signals, **sizes, **ooms}
             out.add("cpu", (workload, run.pod.instance), run.line, signals)
             followed = facts.autoscaled.get((*key[:2], owner), {}) if owner else {}
@@ -168,18 +168,19 @@ def _killed(kills: Sequence[int], runs: Sequence[_Run]) -> list[list[int]]:
     return found
 
 
-def _counted(kills: Sequence[int], line: Timeline) -> Column:
+def _counted(kills: Sequence[int], line: Timeline) -> Column | float:
     """Kills in the row in which they fell; the last row takes those that were seen after it, as nothing of a killed
     container is scraped any more."""
+    if not kills:
+        return 0.0
     column = np.zeros(len(line))
-    if kills:
-        np.add.at(column, np.minimum(np.searchsorted(line.time_ms, kills), len(line) - 1), 1.0)
+    np.add.at(column, np.minimum(np.searchsorted(line.time_ms, kills), len(line) - 1), 1.0)
     return column
 
 
-def _held(samples: Samples, line: Timeline) -> Column:
+def _held(samples: Samples, line: Timeline) -> Column | float:
     """The newest sample at the time of each row; the first one in rows before it."""
     times, values = samples
     if (values == values[0]).all():
-        return np.full(len(line), values[0])
+        return float(values[0])
     return values[np.maximum(np.searchsorted(times, line.time_ms, side="right") - 1, 0)]

@@ -70,6 +70,8 @@ class Server(Protocol):
 
     def newest(self, wanted: Newest, start_s: float, end_s: float) -> Sequence[Series]: ...
 
+    def labels(self, wanted: Newest, start_s: float, end_s: float) -> Sequence[Series]: ...
+
     def instant(self, query: str, time_s: float) -> Sequence[Series]: ...
 
 
@@ -182,9 +184,9 @@ class History:
         end_s = min(_end(start_s, self._span_s), limit_s)
         samples = {one: pool.submit(self._samples, one, start_s, end_s) for one in self._wanted}
         facts = None
-        if end_s > self._facts_until_s + _FACTS_AGE_S:
+        if end_s > self._facts_until_s + (0.0 if end_s < limit_s else _FACTS_AGE_S):
             facts_s = _CHUNKED_FACTS_S if self._server.chunked else _FACTS_S
-            self._facts_until_s = min(max(start_s + facts_s, end_s), limit_s)
+            self._facts_until_s = min(max(start_s + facts_s, end_s) + _FACTS_AGE_S, limit_s)
             facts = pool.submit(self._ask_facts, start_s, self._facts_until_s)
         ooms = pool.submit(self._ooms, start_s, end_s) if queries.OOM_REASON in self._names else None
         return _Asked(start_s, end_s, samples, facts, ooms)
@@ -198,7 +200,7 @@ class History:
             if name in self._names
         }
         owners = {
-            name: server.newest(queries.owner_selector(name, match), begin_s, end_s)
+            name: server.labels(queries.owner_selector(name, match), begin_s, end_s)
             for name in (*queries.OWNERS, *queries.AUTOSCALERS)
             if name in self._names
         }

@@ -7,6 +7,8 @@ the size, CRC-32C, and a ChunkedReadResponse. Prometheus since 2.13 and Mimir sp
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain, pairwise
 from typing import Any
 
 import cramjam
@@ -16,7 +18,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
 from collector.prometheus import xor
-from collector.prometheus.answer import Labels, Series, Times, Values
+from collector.prometheus.answer import Labels, Series, Times
 from collector.prometheus.selector import Matcher
 
 HEADERS = {
@@ -28,6 +30,7 @@ STREAMED = "application/x-streamed-protobuf"
 _XOR = 1
 _STALE = np.uint64(0x7FF0000000000002)
 """Bits of the NaN that ends a series; PromQL leaves it out, too."""
+_NO_TIMES, _NO_VALUES = np.zeros(0, np.int64), np.zeros(0)
 _Field = descriptor_pb2.FieldDescriptorProto
 _MESSAGES: dict[str, tuple[tuple[str, int, str], ...]] = {
     # `*` repeated; a capital letter starts the name of a message. Labels stay bytes: they are the key of a series
@@ -63,58 +66,72 @@ def request(matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> bytes:
 def series_in(body: bytes, start_ms: int, end_ms: int) -> list[Series]:
     """Every series with its samples of [start_ms, end_ms]. Raises CorruptAnswerError."""
     keys, chunks = _chunks(body)
-    try:
-        samples = xor.decode([chunk for one in chunks for chunk in one])
-    except xor.CorruptChunkError as error:
-        raise CorruptAnswerError(str(error)) from error
-    if not keys:
-        return []
-    ends = np.cumsum(np.add.reduceat(samples.count, _starts(chunks))).tolist()
-    parts = zip(keys, [0, *ends[:-1]], ends, strict=True)
-    found = (
-        _series(key, samples.time_ms[begin:end], samples.value[begin:end], start_ms, end_ms)
-        for key, begin, end in parts
-    )
-    return [one for one in found if len(one.time_ms)]
+    with _damage():
+        return _series(keys, _per_series(chunks), xor.decode(_flat(chunks)), start_ms, end_ms)
 
 
 def outlines_in(body: bytes, start_ms: int, end_ms: int) -> list[Series]:
-    """Every series with the first sample of each chunk and its newest ones: enough to see what seldom changes, within two
-    hours at a sample a minute, without decoding it all. Raises CorruptAnswerError."""
+    """Every series with the first sample of each chunk and all of the last one: enough to see what seldom changes, within
+    two hours at a sample a minute, without decoding it all. Raises CorruptAnswerError."""
     keys, chunks = _chunks(body)
-    found = []
+    with _damage():
+        heads, last = xor.first_samples(_flat(chunks)), xor.decode([one[-1] for one in chunks])
+    length = _per_series(chunks)
+    ends = np.cumsum(length)
+    kept = np.ones(len(heads.time_ms), np.bool_)
+    kept[ends - 1] = False  # the last chunk's own first sample
+    count = length - 1 + last.count
+    place = np.repeat(ends - length - np.arange(len(keys)), last.count) + np.repeat(length - 1, last.count)
+    samples = xor.Decoded(
+        count,
+        np.insert(heads.time_ms[kept], place, last.time_ms),
+        np.insert(heads.value[kept], place, last.value),
+    )
+    return _series(keys, np.ones(len(keys), np.int64), samples, start_ms, end_ms)
+
+
+def names_in(body: bytes, start_ms: int, end_ms: int) -> list[Series]:
+    """Every series without its samples. Raises CorruptAnswerError."""
+    keys, _ = _chunks(body)
+    return [Series(key, _labels, _NO_TIMES, _NO_VALUES) for key in keys]
+
+
+@contextmanager
+def _damage() -> Iterator[None]:
     try:
-        heads = xor.first_samples([chunk for one in chunks for chunk in one])
-        last = xor.decode([one[-1] for one in chunks])
+        yield
     except xor.CorruptChunkError as error:
         raise CorruptAnswerError(str(error)) from error
-    at = last_at = 0
-    for key, one, count in zip(keys, chunks, last.count.tolist(), strict=True):
-        head = slice(at, at + len(one) - 1)
-        tail = slice(last_at, last_at + count)
-        times = np.concatenate((heads.time_ms[head], last.time_ms[tail]))
-        values = np.concatenate((heads.value[head], last.value[tail]))
-        at, last_at = at + len(one), last_at + count
-        found.append(_series(key, times, values, start_ms, end_ms))
-    return [one for one in found if len(one.time_ms)]
 
 
-def _starts(chunks: Sequence[Sequence[bytes]]) -> Times:
-    lengths = np.array([len(one) for one in chunks], np.int64)
-    return np.cumsum(lengths) - lengths
+def _flat(chunks: Sequence[Sequence[bytes]]) -> list[bytes]:
+    return list(chain.from_iterable(chunks))
 
 
-def _series(key: bytes, time_ms: Times, value: Values, start_ms: int, end_ms: int) -> Series:
-    """A chunk may reach out of the time that was asked for, and hold markers that are no samples."""
-    first, last = np.searchsorted(time_ms, (start_ms, end_ms + 1)).tolist()
-    time_ms, value = time_ms[first:last], value[first:last]
-    if np.isnan(value).any():
-        real = value.view(np.uint64) != _STALE
-        time_ms, value = time_ms[real], value[real]
-    if (np.diff(time_ms) <= 0).any():  # chunks that overlap, as of samples that came out of order
-        time_ms, kept = np.unique(time_ms, return_index=True)
-        value = value[kept]
-    return Series(key, _labels, time_ms, value)
+def _per_series(chunks: Sequence[Sequence[bytes]]) -> Times:
+    return np.fromiter(map(len, chunks), np.int64, len(chunks))
+
+
+def _series(keys: Sequence[bytes], chunks: Times, samples: xor.Decoded, start_ms: int, end_ms: int) -> list[Series]:
+    """chunks: how many of `samples.count` each series has. A chunk may reach out of the time that was asked for, and hold
+    markers that are no samples."""
+    if not keys:
+        return []
+    count = np.add.reduceat(samples.count, np.cumsum(chunks) - chunks)
+    time_ms, value, of = samples.time_ms, samples.value, np.repeat(np.arange(len(keys)), count)
+    good = (time_ms >= start_ms) & (time_ms <= end_ms) & (value.view(np.uint64) != _STALE)
+    if not good.all():
+        time_ms, value, of = time_ms[good], value[good], of[good]
+    if ((np.diff(time_ms) <= 0) & (np.diff(of) == 0)).any():  # chunks overlap, as of samples that came out of order
+        order = np.lexsort((time_ms, of))
+        order = order[(np.diff(time_ms[order], prepend=-1) != 0) | (np.diff(of[order], prepend=-1) != 0)]
+        time_ms, value, of = time_ms[order], value[order], of[order]
+    bounds = np.searchsorted(of, np.arange(len(keys) + 1)).tolist()
+    return [
+        Series(key, _labels, time_ms[begin:end], value[begin:end])
+        for key, (begin, end) in zip(keys, pairwise(bounds), strict=True)
+        if end > begin
+    ]
 
 
 def _chunks(body: bytes) -> tuple[list[bytes], list[list[bytes]]]:
@@ -130,7 +147,7 @@ def _chunks(body: bytes) -> tuple[list[bytes], list[list[bytes]]]:
             data = [chunk.data for chunk in series.chunks if chunk.type == _XOR]  # others are native histograms
             if not data:
                 continue
-            key = b"".join(_sized(label) for label in series.labels)
+            key = b"".join([len(label).to_bytes(4, "big") + label for label in series.labels])
             if keys and keys[-1] == key:  # it began in the frame before
                 chunks[-1] += data
             else:
@@ -161,10 +178,6 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
         if byte < 128:
             return number, at
     raise CorruptAnswerError("a frame of remote read without its size")
-
-
-def _sized(label: bytes) -> bytes:
-    return len(label).to_bytes(4, "big") + label
 
 
 def _labels(key: bytes) -> Labels:

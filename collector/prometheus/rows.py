@@ -32,12 +32,13 @@ _HOUR_MS = 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Rows of one workload instance. keys: in the order of KEY_COLUMNS; number: of its workload"""
+    """Rows of one workload instance. keys: in the order of KEY_COLUMNS; number: of its workload; signals: a column, or a
+    number that holds for all rows"""
 
     keys: tuple[str, ...]
     number: int
     line: Timeline
-    signals: Mapping[str, Column]
+    signals: Mapping[str, Column | float]
 
 
 class Workloads:
@@ -63,8 +64,9 @@ class RowMessages:
         self._runs: dict[tuple[RowKind, int], list[_Run]] = defaultdict(list)
         self.rows = 0
 
-    def add(self, kind: RowKind, keys: tuple[str, ...], line: Timeline, signals: Mapping[str, Column]) -> None:
-        """Rows of one workload instance. `keys` in the order of KEY_COLUMNS[kind]."""
+    def add(self, kind: RowKind, keys: tuple[str, ...], line: Timeline, signals: Mapping[str, Column | float]) -> None:
+        """Rows of one workload instance. `keys` in the order of KEY_COLUMNS[kind]; a signal that is the same in all rows
+        may be one number."""
         number, partition = self._workloads.place(keys[0])
         self._runs[kind, partition].append(_Run(keys, number, line, signals))
         self.rows += len(line)
@@ -126,13 +128,19 @@ def _parts(blocks: _Blocks) -> Iterator[slice]:
 
 
 def _columns(kind: RowKind, runs: Sequence[_Run], time_ms: Times) -> dict[str, NDArray[Any]]:
-    """Times, intervals and every signal of all rows; NaN in rows of a run that lacks it."""
-    interval_ms = np.concatenate([run.line.interval_ms for run in runs])
-    found: dict[str, NDArray[Any]] = {"time_ms": time_ms, "interval_ms": interval_ms}
-    missing = {len(run.line): np.full(len(run.line), np.nan) for run in runs}
+    """Times, intervals and every signal of all rows, NaN in rows of a run that lacks it. A signal that never changes within
+    a run has one number for each run."""
+    found: dict[str, NDArray[Any]] = {
+        "time_ms": time_ms,
+        "interval_ms": np.concatenate([run.line.interval_ms for run in runs]),
+    }
     for name in (signal.name for signal in SIGNALS[kind]):
-        if any(name in run.signals for run in runs):
-            found[name] = np.concatenate([run.signals.get(name, missing[len(run.line)]) for run in runs])
+        column = [run.signals.get(name, np.nan) for run in runs]
+        if all(isinstance(part, float) for part in column):
+            found[name] = np.array(column)
+        else:
+            parts = zip(column, runs, strict=True)
+            found[name] = np.concatenate([np.broadcast_to(part, len(run.line)) for part, run in parts])
     return found
 
 
@@ -142,9 +150,14 @@ def _batch(kind: RowKind, runs: Sequence[_Run], columns: Mapping[str, NDArray[An
     blocks = blocks.take(np.lexsort((blocks.hour, blocks.run, numbers)))
     before = np.cumsum(blocks.length) - blocks.length
     row = np.repeat(blocks.begin - before, blocks.length) + np.arange(int(blocks.length.sum()))
-    who, lengths = [runs[run].keys for run in blocks.run.tolist()], blocks.length.tolist()
+    begins = np.flatnonzero(np.diff(blocks.run, prepend=-1))
+    who, lengths = (
+        [runs[run].keys for run in blocks.run[begins].tolist()],
+        np.add.reduceat(blocks.length, begins).tolist(),
+    )
     keys = {name: Repeated([each[place] for each in who], lengths) for place, name in enumerate(KEY_COLUMNS[kind])}
-    taken = {name: column[row] for name, column in columns.items()}
+    of_run = np.repeat(blocks.run, blocks.length)
+    taken = {name: column[of_run if len(column) == len(runs) else row] for name, column in columns.items()}
     times, intervals = (array("q", taken.pop(name).tobytes()) for name in ("time_ms", "interval_ms"))
     signals = {name: packed for name, column in taken.items() if (packed := _packed(column)) is not None}
     return TelemetryBatch(kind, keys, times, intervals, signals)

@@ -24,7 +24,7 @@ Bits = NDArray[np.uint64]
 
 _PAD = bytes(24)
 """Words are read from any bit on, up to two words on from the last bit of a chunk."""
-_AT_ONCE = 8192
+_AT_ONCE = 4096
 """Chunks decoded together: their state and bytes stay in the second-level cache."""
 _DOD_PREFIX = np.array([1] * 8 + [2] * 4 + [3] * 2 + [4] * 2)
 """By the first four bits of a difference of distances: 0, 10, 110, 1110 and 1111 stand before 0, 14, 17, 20 and 64 bits."""
