@@ -11,6 +11,7 @@ import click
 from bench.report import MissingDataError, print_report, write_json, write_pictures
 
 BENCHES: dict[str, str] = {
+    "admission-fuzz": "a million made-up reviews of the admission webhook, judged by an oracle of its own",
     "collector": "CPU and memory of the collector at 1 Hz on 200 containers, against prometheus-node-exporter",
     "import": "14 days of 1,000 workloads from a real Prometheus to a full report, against KRR's queries",
     "ingest": "the profiler: samples per second on one core and through Kafka, memory per workload, against VPA",
@@ -22,6 +23,7 @@ BENCHES: dict[str, str] = {
     "remote-write": "samples received from pushes on one core, from HTTP to rows in the log, against Prometheus",
     "sizing": "CPU and memory requests replayed on Bitbrains: slack, OOM-days, churn, against VPA, KRR, Autopilot, Kruize",
     "recommend": "100,000 workloads re-recommended on one core, against the real VPA recommender",
+    "webhook": "the admission webhook through TLS at 500/s and 3,000/s with 100,000 workloads, against VPA's own",
     "roofline": "the roofline class against gpuFLOPBench, Orion and the power limits of Zeus",
     "bottleneck": "GPU class with and without profiling counters, on H100 windows",
 }

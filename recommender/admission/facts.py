@@ -20,6 +20,14 @@ class Bounds:
     most: Decimal | None = None
     ratio: Decimal | None = None
 
+    def allow(self, request: Decimal, limit: Decimal) -> bool:
+        """Whether a container or pod may have them; a limit of 0 is none."""
+        if self.least is not None and min(request, limit or request) < self.least:
+            return False
+        if self.most is not None and max(request, limit) > self.most:
+            return False
+        return self.ratio is None or limit <= request * self.ratio
+
 
 FREE = Bounds()
 

@@ -26,8 +26,8 @@ _BY_WORD: Mapping[str, Mode] = {mode.word: mode for mode in Mode}
 
 
 def mode_of(word: str | None) -> Mode | None:
-    """None for what is no mode."""
-    return _BY_WORD.get((word or "").strip().lower())
+    """None for what is no mode. To the letter, as selectors of Kubernetes compare labels."""
+    return _BY_WORD.get(word or "")
 
 
 @dataclass(frozen=True, slots=True)

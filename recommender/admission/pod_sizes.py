@@ -108,11 +108,7 @@ def _breaks(sized: Sequence[Sized], number: int, bounds: Bounds) -> bool:
     """Whether the pod as a whole would leave a LimitRange of type Pod."""
     if bounds is FREE or all(isinstance(one.fate[number], Kept) for one in sized):
         return False
-    request, limit = (_whole(sized, number, part) for part in ("request", "limit"))
-    low = bounds.least is not None and min(request, limit or request) < bounds.least
-    high = bounds.most is not None and max(request, limit) > bounds.most
-    steep = bounds.ratio is not None and limit > request * bounds.ratio
-    return low or high or steep
+    return not bounds.allow(_whole(sized, number, "request"), _whole(sized, number, "limit"))
 
 
 def _whole(sized: Sequence[Sized], number: int, part: str) -> Decimal:

@@ -69,7 +69,7 @@ def resized(number: int, held: Held, advice: ResourceAdvice | None, confidence: 
         return Kept.NO_DATA
     if (why := rules.kept or _unfit(held, advice, confidence, rules)) is not None:
         return why
-    target = _rounded_up(Decimal(repr(advice.target)), _GRAIN[number])  # by its digits: 0.1 is 100m, not 101m
+    target = _rounded_up(_decimal(advice.target), _GRAIN[number])
     if _fits(held.request, target, advice, rules):
         return Kept.FITS
     wanted = _stepped(held.request, target, rules)
@@ -97,13 +97,15 @@ def _fits(request: Decimal, target: Decimal, advice: ResourceAdvice, rules: Rule
     """Inside of the bounds, or above the lower one and too near the target to be worth a change."""
     if request < advice.lower:
         return False
-    return request <= advice.upper or abs(target - request) <= _EXACT.multiply(request, Decimal(rules.min_change_ratio))
+    return request <= advice.upper or abs(target - request) <= _EXACT.multiply(
+        request, _decimal(rules.min_change_ratio)
+    )
 
 
 def _stepped(request: Decimal, target: Decimal, rules: Rules) -> Decimal:
     """No further than policy lets one admission go."""
-    most = _EXACT.multiply(request, Decimal(1 + rules.max_raise_ratio))
-    least = _EXACT.multiply(request, Decimal(1 - rules.max_lower_ratio))
+    most = _EXACT.multiply(request, 1 + _decimal(rules.max_raise_ratio))
+    least = _EXACT.multiply(request, 1 - _decimal(rules.max_lower_ratio))
     return min(max(target, least), most)
 
 
@@ -124,18 +126,24 @@ def _within(wanted: Decimal, held: Held, rules: Rules) -> Decimal | Kept:
 
 def _with_limit(number: int, held: Held, request: Decimal, advice: ResourceAdvice, rules: Rules) -> Held | Kept:
     request = _rounded_up(request, _UNIT[number])
-    if held.limit <= 0:
-        return Held(request, held.limit)
+    limit = _limit(number, held, request, advice, rules) if held.limit > 0 else held.limit
+    if held.limit > 0 and limit < request:
+        return Kept.LIMIT_RANGE
+    if not rules.bounds.allow(request, limit):
+        return Kept.LIMIT_RANGE
+    return Kept.QOS if held.equal and limit != request else Held(request, limit)
+
+
+def _limit(number: int, held: Held, request: Decimal, advice: ResourceAdvice, rules: Rules) -> Decimal:
+    """As policy says, then as the LimitRange lets it."""
     limit = held.limit if rules.limits == "keep" else _moved(number, held, request)
     if limit < held.limit and number == CPU and advice.reasons & _THROTTLED:
         limit = held.limit  # its limit holds it back already
     if rules.bounds.most is not None:
-        limit = min(limit, rules.bounds.most)
+        limit = min(limit, _rounded_down(rules.bounds.most, _UNIT[number]))
     if rules.bounds.ratio is not None:
         limit = min(limit, _rounded_down(_EXACT.multiply(request, rules.bounds.ratio), _UNIT[number]))
-    if limit < request or (rules.bounds.least is not None and limit < rules.bounds.least):
-        return Kept.LIMIT_RANGE
-    return Kept.QOS if held.equal and limit != request else Held(request, limit)
+    return limit
 
 
 def _moved(number: int, held: Held, request: Decimal) -> Decimal:
@@ -143,6 +151,11 @@ def _moved(number: int, held: Held, request: Decimal) -> Decimal:
         return request
     limit = _EXACT.divide(_EXACT.multiply(held.limit, request), held.request)
     return min(max(_rounded_up(limit, _UNIT[number]), request), LARGEST)
+
+
+def _decimal(value: float) -> Decimal:
+    """By its digits: 0.1 is 100m, and not the 101m that its binary fraction would round up to."""
+    return Decimal(repr(value))
 
 
 def _rounded_up(value: Decimal, grain: Decimal) -> Decimal:
