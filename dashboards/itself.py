@@ -229,6 +229,17 @@ def _answers() -> Section:
                 Style(PER_SECOND),
             ),
             lines(
+                "Calls of scheduler extenders",
+                "Per second, by verb, and whether they were answered in time or neutrally.",
+                [Query(f"sum by (verb, outcome) ({rate('sizewise_extender_calls_total')})", "{{verb}}: {{outcome}}")],
+                Style(PER_SECOND),
+            ),
+            lines(
+                "Readers of the change feed",
+                "Waiting requests and event streams of GET /v1/recommendations now.",
+                [Query(f"sum by (instance) ({own('sizewise_feed_readers')})", "{{instance}}")],
+            ),
+            lines(
                 "Webhook time to answer",
                 "Median and 99th percentile: what each creation of a pod waits for.",
                 [
@@ -242,9 +253,16 @@ def _answers() -> Section:
 
 
 def _processes() -> Section:
+    age = f"max by (model) ({own('sizewise_model_age_seconds')})"
     return Section(
-        "Its processes",
+        "Its processes and models",
         [
+            lines(
+                "Age of models",
+                "Time since each learned model in use was trained. `sizewise up` learns anew once a day where enough was seen.",
+                [Query(age, "{{model}}")],
+                Style(SECONDS),
+            ),
             lines(
                 "CPU",
                 "Cores that each process uses.",

@@ -20,8 +20,9 @@ class ExpositionSettings:
     namespaces_limit: int = 1000
     """Namespaces with totals, those with most workloads first: 12 series each."""
 
-    interval_ms: int = 5000
-    """Shortest time between two makings of the series. Prometheus commonly asks every 15 to 60 s."""
+    interval_ms: int = 15000
+    """Shortest time between two makings of the series, which take about 0.1 s of the interpreter that requests need too.
+    Prometheus commonly asks every 15 to 60 s."""
 
     def __post_init__(self) -> None:
         for item in fields(self):

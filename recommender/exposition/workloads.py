@@ -44,8 +44,8 @@ class Told:
 
     def __getitem__(self, column: str) -> Array:
         """A column of the snapshot, [k, ...]."""
-        values: Array = self.snapshot.columns.get(column)  # type: ignore[assignment]  # None: it is not kept joined
-        return (joined(self.snapshot, column) if values is None else values)[self.places]
+        kept = self.snapshot.columns
+        return np.asarray((kept[column] if column in kept else joined(self.snapshot, column))[self.places])
 
 
 def sizes(told: Told, out: Exposition) -> None:

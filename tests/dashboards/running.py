@@ -18,10 +18,11 @@ from deploy.services.prometheus import PrometheusServer
 from sizewise.process import opened
 from stream.settings import LogSettings
 from tests.dashboards import world
+from tests.recommender.fingerprint.fleets import trained
 
 RULES = Path(__file__).parents[2] / "deploy/prometheus"
 DEADLINE_S = 60.0
-_TARGETS, _SCRAPES = 2, 6
+_TARGETS, _SCRAPES = 3, 6
 _SETTINGS = """
 [log]
 partitions = 1
@@ -34,6 +35,8 @@ commit_interval_s = 0.5
 commit_interval_s = 0.5
 [api.metrics]
 interval_ms = 500
+[api.fingerprint]
+model = "{model}"
 [webhook]
 watch = "no"
 """
@@ -41,7 +44,7 @@ _CONFIG = """
 global: {{scrape_interval: 1s, evaluation_interval: 1s}}
 rule_files: ["{rules}/rules.yaml", "{rules}/alerts.yaml"]
 scrape_configs:
-  - {{job_name: sizewise, honor_labels: true, static_configs: [targets: ["127.0.0.1:{api}"]]}}
+  - {{job_name: sizewise, honor_labels: true, static_configs: [targets: ["127.0.0.1:{api}", "127.0.0.1:{replica}"]]}}
   - {{job_name: sizewise-roles, honor_labels: true, static_configs: [targets: ["127.0.0.1:{probe}"]]}}
 """
 _REVIEW = {
@@ -65,7 +68,7 @@ class Running:
         self._folder = folder
         self._ends: list[Callable[[], object]] = []
         self._roles: list[Process] = []
-        ports = {"api": free_port(), "webhook": free_port(), "probe": free_port()}
+        ports = {name: free_port() for name in ("api", "replica", "webhook", "probe")}
         self.api = f"http://127.0.0.1:{ports['api']}"
         try:
             self._start(prometheus_home, ports)
@@ -76,14 +79,17 @@ class Running:
     def _start(self, prometheus_home: Path, ports: Mapping[str, int]) -> None:
         with opened(LogSettings(location=f"sqlite:{self._folder / 'sizewise.db'}", partitions=1)) as log:
             world.write(log)
+        trained(self._folder / "model", "1000", kinds=("steady", "waves"))
+        (self._folder / "settings.toml").write_text(_SETTINGS.format(model=self._folder / "model"))
         self._role("up", "--port", str(ports["api"]))
+        self._role("serve", "--port", str(ports["replica"]))
         made = ("--port", str(ports["webhook"]), "--probe-port", str(ports["probe"]), "--cluster", world.CLUSTER)
         self._role("webhook", *made, "--made-in", f"folder:{self._folder / 'certificates'}")
-        for url in (self.api, f"http://127.0.0.1:{ports['probe']}"):
-            self.wait_for(lambda: text(f"{url}/readyz"))  # noqa: B023  (called before the loop goes on)
+        for port in ("api", "replica", "probe"):
+            self.wait_for(lambda: text(f"http://127.0.0.1:{ports[port]}/readyz"))  # noqa: B023  (called at once)
         told = [used.workload.split("/")[3] for used in world.FLEET if used.gpu_uuid]
         self.wait_for(lambda: all(f'workload="{name}"' in self._advice() for name in told))
-        config = _CONFIG.format(rules=RULES, api=ports["api"], probe=ports["probe"])
+        config = _CONFIG.format(rules=RULES, **ports)
         self.prometheus = PrometheusServer(prometheus_home, config=config)
         self._ends.append(self.prometheus.close)
         while self._scrapes() < _SCRAPES:  # a rate needs two that differ, and rules their turn
@@ -125,23 +131,20 @@ class Running:
         return "\n".join(line for line in lines if line.startswith("sizewise_workload_mig_advice_info"))
 
     def _role(self, *words: str) -> None:
-        settings = self._folder / "settings.toml"
-        settings.write_text(_SETTINGS)
-        command = [sys.executable, "-m", "sizewise", *words, f"--config={settings}", f"--state={self._folder}"]
+        shared = (f"--config={self._folder / 'settings.toml'}", f"--state={self._folder}")
+        command = [sys.executable, "-m", "sizewise", *words, *shared]
         process = Process(f"sizewise {words[0]}", command, self._folder / f"{words[0]}.log")
         self._roles.append(process)
         self._ends.append(lambda: process.stop(10.0))
 
     def _ask(self, webhook: int) -> None:
-        """Questions of the API, and reviews of the webhook, whose certificate is its own."""
+        """Questions of people and schedulers to the API, and reviews for the webhook, whose certificate is its own."""
         assert text(f"{self.api}/v1/workloads")
+        assert text(f"{self.api}/v1/recommendations")
+        post(f"{self.api}/v1/extender/filter", {"Pod": {"metadata": {"name": "p"}}, "NodeNames": ["h100-1"]})
         anyone = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
-        request = urllib.request.Request(
-            f"https://127.0.0.1:{webhook}/mutate", json.dumps(_REVIEW).encode(), {"content-type": "application/json"}
-        )
-        with urllib.request.urlopen(request, timeout=5, context=anyone) as answer:
-            assert json.load(answer)["response"]["allowed"]
+        assert post(f"https://127.0.0.1:{webhook}/mutate", _REVIEW, anyone)["response"]["allowed"]
 
     def _get(self, path: str, **parameters: str) -> Any:
         url = f"{self.prometheus.url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
@@ -159,3 +162,9 @@ def text(url: str) -> str | None:
             return bytes(answer.read()).decode()
     except (OSError, urllib.error.HTTPError):
         return None
+
+
+def post(url: str, body: object, tls: ssl.SSLContext | None = None) -> Any:
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=5, context=tls) as answer:
+        return json.load(answer)

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from dashboards.queries import fleet
 from models.fleet_metrics import FLEET_CATALOGUE
 from models.metrics import CATALOGUE
 from tests.dashboards.rendered import Asked, Json, asked, chosen, dashboards, metrics_of, panels
@@ -66,7 +67,16 @@ def test_prometheus_evaluates_every_rule(running: Running) -> None:
     assert {rule.name for rule in rules()} == set(states)
     assert {name: rule["lastError"] for name, rule in states.items() if rule["health"] != "ok"} == {}
     awake = {name for name, rule in states.items() if rule.get("state", "inactive") != "inactive"}
-    assert awake == {"SizewiseWorkloadOOMRisk", "SizewiseWorkloadThrottled", "SizewiseGpuIdle"}
+    assert awake == {"SizewiseWorkloadOOMRisk", "SizewiseWorkloadThrottled", "SizewiseGpuIdle", "SizewiseModelStale"}
+
+
+def test_replicas_that_tell_the_same_count_once(running: Running) -> None:
+    """Two processes answer from one log. Totals of dashboards and rules are those of one of them."""
+    name = "sizewise_namespace_cpu_requested_cores"
+    apart = {one["metric"]["instance"]: float(one["value"][1]) for one in running.query(f"sum by (instance) ({name})")}
+    together = running.query(chosen(f"sum({fleet(name)})", ALL))
+    assert len(apart) == 2
+    assert {float(one["value"][1]) for one in together} == set(apart.values())
 
 
 def test_what_is_scraped_is_declared(running: Running) -> None:

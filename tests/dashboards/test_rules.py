@@ -104,6 +104,13 @@ CASES = [
     one(
         "SizewiseStageRestarting", 30, f'sizewise_stage_restarts_total{{{_AT}, stage="profile"}}', "0+1x60", "0x20 1x40"
     ),
+    one(
+        "SizewiseModelStale",
+        90,
+        f'sizewise_model_age_seconds{{{_AT}, model="fingerprint"}}',
+        f"{40 * 86400}x120",
+        "60x120",
+    ),
     one("SizewiseViewStale", 30, f"sizewise_view_age_seconds{{{_AT}}}", "1000x60", "800x60"),
     share("SizewiseApiErrors", _API, "status", "500", "200"),
     slow("SizewiseApiSlow", _BUCKET, 1.0, ', route="/v1/place"'),

@@ -158,7 +158,7 @@ def test_what_gpus_do_and_what_they_cost_idle() -> None:
     assert value(found, "sizewise_workload_bottleneck_confidence_ratio", device="gpu") == pytest.approx(0.9)
     assert value(found, "sizewise_workload_gpu_info", gpu_model="H100-SXM-80", mig="false") == 1
     assert value(found, "sizewise_workload_gpus_held") == 1
-    assert value(found, "sizewise_workload_gpu_activity_ratio", signal="gpu_utilization_ratio") == 0.3
+    assert value(found, "sizewise_workload_gpu_activity_ratio", signal="gpu_utilization_ratio") == pytest.approx(0.3)
     assert value(found, "sizewise_workload_gpu_power_watts") == 200
     assert value(found, "sizewise_workload_gpu_memory_peak_bytes") == pytest.approx(20 * GIB, rel=0.01)
     assert value(found, "sizewise_workload_gpu_evidence_ratio", evidence="compute_ratio") is None
