@@ -23,6 +23,8 @@ _LEAST_WEIGHT = 1.0
 """Kin count from here on: they are worth one workload that is just like the job."""
 _WIDEST = 8.0
 """An interval that reaches further than this times its guess sizes nothing."""
+_MEMORY_MARGIN = 1.15
+"""On top of the interval, of which one job in ten is outside: memory that is short kills."""
 _KEPT_S, _MOST_SCOPES = 60.0, 64
 _GIB = 2**30
 _WORDS: dict[Class, BottleneckWord] = {
@@ -89,14 +91,15 @@ def _facts(workload: str, job: JobRequest) -> JobFacts:
 
 
 def _known(found: KinAnswer, name: str) -> Known:
-    """Sized by the upper end of the interval: nine in ten such jobs need no more. Under the guess it is too small."""
+    """Sized by the upper end of the interval, which nine in ten such jobs stay under. Under the guess it is too small."""
     told = found.demand.get(name)
     if told is None:
         return Known(because=(Because("kin-unknown", found.missing.get(name, "its kin do not tell")),))
     if not math.isfinite(told.high) or told.high > _WIDEST * told.guess:
         said = f"its kin disagree: {_range(told, name)}; what is asked for stays"
         return Known(because=(Because("kin-disagree", said),))
-    return Known(told.high, told.guess, told.high, because=(Because("kin", f"as its kin need: {_range(told, name)}"),))
+    target = told.high * (_MEMORY_MARGIN if name.startswith("memory") else 1.0)
+    return Known(target, told.guess, target, because=(Because("kin", f"as its kin need: {_range(told, name)}"),))
 
 
 def _range(told: Expected, name: str) -> str:

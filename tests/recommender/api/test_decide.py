@@ -1,0 +1,311 @@
+"""POST /v1/recommend: what a job should get, from its own history, its kin, or what it asks for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from models.inventory import Gpu, MigInstance, Node
+from models.reasons import Action, Reason
+from recommender.api.decide_body import DecisionAnswer, JobRequest
+from recommender.api.docs_page import example
+from recommender.recommendation_id import recommendation_id
+from recommender.view import Snapshot
+from tests.profiler.telemetry import workload
+from tests.recommender.api.gpu_fleet import H100, client_over, gpu_fleet
+from tests.recommender.api.nodes import GIB, gpu_node
+from tests.recommender.kin.fleets import fleet, job, node
+from tests.recommender.view_columns import DAY_MS, slab
+
+CART = "prod/shop/Deployment/cart/server"
+NAN = float("nan")
+SPOT = {"checkpoint_cost_s": 60, "restart_s": 120, "interruptions_per_hour": 0.5}
+
+
+def cart(**values: Any) -> Snapshot:
+    """0.5 cores and 2 GiB are right for it; 0.4 to 0.7 cores and 1.5 to 3 GiB will do."""
+    told = {
+        "action": [[Action.LOWER, Action.RAISE]],
+        "reasons": [[int(Reason.PERCENTILE), int(Reason.PEAK)]],
+        "target": [[0.5, 2 * GIB]],
+        "lower": [[0.4, 1.5 * GIB]],
+        "upper": [[0.7, 3 * GIB]],
+        "confidence": 0.8,
+    }
+    return Snapshot({(0, "slab/0"): slab([CART], **(told | values))})
+
+
+def nodes(*made: Node) -> dict[str, Node]:
+    return {f"{n.cluster}/{n.name}": n for n in made}
+
+
+def ask(client: TestClient, **body: Any) -> dict[str, Any]:
+    """The answer to one job, which fits its documented model."""
+    answer = client.post("/v1/recommend", json=body)
+    assert answer.status_code == 200, answer.text
+    DecisionAnswer.model_validate(answer.json(), extra="forbid")
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def codes(reasons: list[dict[str, str]]) -> list[str]:
+    return [reason["code"] for reason in reasons]
+
+
+def test_a_known_workload_gets_its_own_sizes() -> None:
+    """CPU: 2 is over 0.7, so the target 0.5; limit 4 was twice the request and stays so: 1. Memory: 1 GiB is under 1.5 GiB,
+    so 2 GiB; its limit was equal to the request and stays equal."""
+    client = client_over(cart(), nodes(gpu_node("a")))
+    limits = {"cpu_limit_cores": 4, "memory_limit_bytes": GIB}
+    found = ask(client, workload=CART, cpu_cores=2, memory_bytes=GIB, **limits)
+    assert (found["source"], found["confidence_ratio"]) == ("own-history", 0.8)
+    assert found["id"] == recommendation_id(CART, 2 * DAY_MS)
+    cpu, memory = found["cpu"], found["memory"]
+    assert (cpu["action"], cpu["request_cores"], cpu["limit_cores"]) == ("lower", 0.5, 1.0)
+    assert (memory["action"], memory["request_bytes"], memory["limit_bytes"]) == ("raise", 2 * GIB, 2 * GIB)
+    assert (codes(cpu["reasons"]), codes(memory["reasons"])) == (["percentile"], ["peak"])
+    assert found["placement"]["placement"] == [{"node": "prod/a", "gpus": []}]
+
+
+def test_the_parts_of_its_name_are_as_good_as_its_id() -> None:
+    """Kind and name make the id, with cluster, namespace and container."""
+    parts = {"cluster": "prod", "namespace": "shop", "kind": "Deployment", "name": "cart", "container": "server"}
+    assert ask(client_over(cart(), {}), cpu_cores=2, **parts)["workload"] == CART
+
+
+def test_what_is_within_the_bounds_stays() -> None:
+    """0.6 lies between 0.4 and 0.7: request and limit as they are asked for."""
+    cpu = ask(client_over(cart(), {}), workload=CART, cpu_cores=0.6, cpu_limit_cores=3)["cpu"]
+    assert (cpu["action"], cpu["request_cores"], cpu["limit_cores"]) == ("leave", 0.6, 3.0)
+
+
+def test_what_is_not_asked_for_is_set() -> None:
+    """The target, and policy's limit beside it where there is one."""
+    found = ask(client_over(cart(limit_target=[[NAN, 4 * GIB]]), {}), workload=CART)
+    assert (found["cpu"]["action"], found["cpu"]["request_cores"], found["cpu"]["limit_cores"]) == ("set", 0.5, None)
+    assert (found["memory"]["request_bytes"], found["memory"]["limit_bytes"]) == (2 * GIB, 4 * GIB)
+
+
+def test_an_autoscaled_request_is_left_alone() -> None:
+    """A new request would change its number of replicas."""
+    held = {"action": [[Action.LEAVE, Action.LEAVE]], "reasons": [[int(Reason.AUTOSCALED), 0]]}
+    found = ask(client_over(cart(**held), {}), workload=CART, cpu_cores=2, memory_bytes=GIB)
+    assert (found["cpu"]["action"], found["cpu"]["request_cores"], found["memory"]["action"]) == ("leave", 2.0, "raise")
+
+
+def test_a_job_that_nothing_is_known_of_keeps_what_it_asks_for() -> None:
+    """With the reason, no confidence, no id, and every null explained."""
+    found = ask(client_over(Snapshot(), nodes(gpu_node("a"))), cpu_cores=8, memory_bytes=GIB, gpus=1)
+    assert (found["source"], found["confidence_ratio"], codes(found["reasons"])) == ("request", None, ["no-history"])
+    assert (found["cpu"]["action"], found["cpu"]["request_cores"]) == ("insufficient", 8.0)
+    assert (found["gpu"]["action"], found["gpu"]["take"]["count"]) == ("as-asked", 1)
+    for holder in (found, found["cpu"], found["memory"]):
+        assert {name for name, value in holder.items() if value is None} == set(holder["missing"])
+
+
+def test_an_empty_job_is_answered() -> None:
+    """Nothing asked for, nothing known: nothing to place."""
+    found = ask(client_over(Snapshot(), {}))
+    assert (found["placement"], found["gpu"], found["cpu"]["request_cores"]) == (None, None, None)
+
+
+def kin_of_bert(cores: list[float]) -> Snapshot:
+    names = [f"bert-{n}" for n in range(len(cores))]
+    images = node(**dict.fromkeys(names, ("ghcr.io/acme/bert:1", "python train.py")))
+    return fleet([job(name) for name in names], cores, [20.0] * len(cores), nodes={"c/n": images})
+
+
+NEW = {"cluster": "c", "namespace": "team", "kind": "Job", "name": "bert-new", "container": "main"}
+ASKS = {
+    "image": "ghcr.io/acme/bert:2",
+    "command": ["python"],
+    "args": ["train.py"],
+    "cpu_cores": 64,
+    "memory_bytes": 256 * GIB,
+}
+
+
+def test_a_new_job_is_sized_by_its_kin() -> None:
+    """Thirty jobs of its image peaked at 24 GiB each and used 8 cores at P95: sizes of that order, with a margin on memory."""
+    found = ask(client_over(kin_of_bert([4.0] * 30), {}), **NEW, **ASKS)
+    assert (found["source"], found["id"], len(found["kin"]) > 0) == ("kin", None, True)
+    assert found["confidence_ratio"] > 0.5
+    assert 8 <= found["cpu"]["request_cores"] < 10
+    assert 1.14 * 24 * GIB <= found["memory"]["request_bytes"] < 1.3 * 24 * GIB
+    assert "in nine of ten cases" in found["memory"]["reasons"][0]["sentence"]
+
+
+def test_kin_that_disagree_size_nothing() -> None:
+    """From 0.01 to 100 cores: no size follows, and it says so."""
+    cpu = ask(client_over(kin_of_bert([0.01, 1.0, 100.0] * 10), {}), **NEW, **ASKS)["cpu"]
+    assert (cpu["action"], cpu["request_cores"], codes(cpu["reasons"])) == ("insufficient", 64.0, ["kin-disagree"])
+
+
+@pytest.fixture(scope="module")
+def gpus() -> Snapshot:
+    return gpu_fleet()
+
+
+def sliced(*profiles: str) -> Node:
+    """A node with one H100 cut into these."""
+    mig = tuple(MigInstance(f"m/{n}", profile, n) for n, profile in enumerate(profiles))
+    card = Gpu("m", H100, 80 * GIB, mig_enabled=True, mig=mig)
+    return Node("prod", "cut", 1, cpu_cores=64, memory_bytes=512 * GIB, gpus=(card,))
+
+
+SMALL_JOB = {"workload": workload("small"), "cluster": "prod", "gpus": 1, "gpu_models": [H100]}
+
+
+def test_a_small_job_gets_a_slice_where_one_is_free(gpus: Snapshot) -> None:
+    """Whole GPUs are free too; the slice is preferred, larger ones and the whole GPU stay as alternatives. Its speed there is
+    near the line, which a job of high priority does not risk."""
+    found = ask(client_over(gpus, nodes(sliced("1g.10gb", "3g.40gb"), gpu_node("whole", model=H100))), **SMALL_JOB)
+    gpu = found["gpu"]
+    assert (gpu["action"], gpu["take"]["mig_profile"], gpu["seen_on"]) == ("slice", "3g.40gb", "H100-SXM-80")
+    assert gpu["take"]["slurm_gres"] == "gpu:h100_3g.40gb:1"
+    assert [option["mig_profile"] for option in gpu["alternatives"]][-2:] == ["4g.40gb", None]
+    assert found["placement"]["placement"][0]["gpus"][0]["mig_profile"] == "3g.40gb"
+    near = ask(client_over(gpus, nodes(sliced("3g.40gb"), gpu_node("w", model=H100))), **SMALL_JOB, priority="high")[
+        "gpu"
+    ]
+    assert (near["action"], near["take"]["mig_profile"], codes(near["reasons"])[-1]) == ("whole", None, "priority")
+
+
+def test_without_a_free_slice_the_next_larger_and_at_last_the_whole_gpu_is_taken(gpus: Snapshot) -> None:
+    """No 3g anywhere: 4g. No slice at all: a whole GPU, and how to get slices. No room at all: the first choice, unplaced."""
+    larger = ask(client_over(gpus, nodes(sliced("1g.10gb", "4g.40gb"))), **SMALL_JOB)["gpu"]
+    assert (larger["take"]["mig_profile"], codes(larger["reasons"])[-1]) == ("4g.40gb", "no-room")
+    whole = ask(client_over(gpus, nodes(gpu_node("w", model=H100))), **SMALL_JOB)
+    assert (whole["gpu"]["action"], whole["gpu"]["take"]["mig_profile"]) == ("whole", None)
+    assert "POST /v1/pack" in whole["gpu"]["reasons"][-1]["sentence"]
+    assert whole["placement"]["placed"]
+    full = ask(client_over(gpus, nodes(gpu_node("w", model=H100, busy=8))), **SMALL_JOB)
+    assert (full["gpu"]["take"]["mig_profile"], full["placement"]["placed"]) == ("3g.40gb", False)
+
+
+def test_a_slice_is_not_told_from_another_model_or_several_gpus(gpus: Snapshot) -> None:
+    """Seen on H100, asked for on A100; two GPUs at once; a share by time: what is asked for stays, with the reason."""
+    client = client_over(gpus, nodes(gpu_node("a"), gpu_node("h", model=H100)))
+    asked = [{"gpu_models": ["A100-SXM-80"]}, {"gpus": 2, "workload": workload("many")}, {"gpu_share_ratio": 0.5}]
+    found = [ask(client, **(SMALL_JOB | {"gpu_models": []} | change))["gpu"] for change in asked]
+    assert [gpu["action"] for gpu in found] == ["as-asked"] * 3
+    assert [codes(gpu["reasons"])[0] for gpu in found] == ["other-gpu", "multi-gpu", "shared-gpu"]
+
+
+def test_priority_and_deadline_change_what_is_risked(gpus: Snapshot) -> None:
+    """High: no spot node though spot was offered. A deadline that interruptions would miss: spot is not advised."""
+    cheap = nodes(gpu_node("d", price_usd_per_hour=24.0), gpu_node("s", price_usd_per_hour=8.0, spot=True))
+    client = client_over(Snapshot(), cheap)
+    asked = {"gpus": 1, "run_time_s": 36_000, "spot": SPOT}
+    assert ask(client, **asked)["placement"]["spot"]["advised"]
+    high = ask(client, **asked, priority="high")
+    assert ([r["nodes"] for r in high["placement"]["refused"]], "priority" in codes(high["reasons"])) == (
+        [["prod/s"]],
+        True,
+    )
+    late = ask(client, **asked, deadline_s=36_500)["placement"]["spot"]
+    assert (late["advised"], "deadline" in late["sentence"]) == (False, True)
+    assert "deadline" in codes(ask(client, **asked, deadline_s=600)["reasons"])
+    weights = ask(client, **asked, priority="low")["placement"]["candidates"][0]["factors"]
+    assert {factor["name"]: factor["weight"] for factor in weights}["cost"] == 1.0
+
+
+def test_a_gang_is_sized_per_member_and_placed_whole() -> None:
+    """Three members of 0.5 cores; candidates by plain names get the workload's cluster."""
+    found = ask(client_over(cart(), nodes(gpu_node("a"))), workload=CART, cpu_cores=2, members=3, nodes=["a"])
+    assert (found["members"], len(found["placement"]["placement"])) == (3, 3)
+
+
+def test_a_batch_is_answered_in_its_order() -> None:
+    """A list for a list; an error names the job."""
+    client = client_over(cart(), {})
+    found = client.post("/v1/recommend", json=[{"workload": CART}, {"cpu_cores": 1}]).json()
+    assert [one["source"] for one in found] == ["own-history", "request"]
+    for body, field in (
+        ([{"cpu_cores": 1}, {"gpus": "x"}], "[1].gpus"),
+        ([{}, {"mig_profile": "3g.40gb"}], "[1].gpus"),
+        ([], "body"),
+        ([{}] * 101, "body"),
+    ):
+        answer = client.post("/v1/recommend", json=body)
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"cpu_cores": -1}, "cpu_cores"),
+    ({"cpu_cores": 2, "cpu_limit_cores": 1}, "cpu_limit_cores"),
+    ({"memory_bytes": 2, "memory_limit_bytes": 1}, "memory_limit_bytes"),
+    ({"gpus": 2, "gpu_share_ratio": 0.5}, "gpu_share_ratio"),
+    ({"mig_profile": "3g.40gb"}, "gpus"),
+    ({"weights": {"cost": 0}}, "weights"),
+    ({"cores": 1}, "cores"),
+    ({"priority": "urgent"}, "priority"),
+]
+
+
+@pytest.mark.parametrize(("body", "field"), WRONG)
+def test_a_wrong_job_names_field_and_mend(body: dict[str, Any], field: str) -> None:
+    """A 422 problem."""
+    answer = client_over(Snapshot(), {}).post("/v1/recommend", json=body)
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    fault = answer.json()["errors"][0]
+    assert (fault["field"], len(fault["mend"]) > 5) == (field, True)
+
+
+FORMS = [
+    ({"format": "slurm"}, {}, "text/plain; charset=utf-8"),
+    ({"format": "kubernetes-patch"}, {}, "application/strategic-merge-patch+json"),
+    ({"format": "dra"}, {}, "application/json"),
+    ({}, {"Accept": "text/plain"}, "text/plain; charset=utf-8"),
+    (
+        {},
+        {"Accept": "text/html, application/strategic-merge-patch+json;q=0.9"},
+        "application/strategic-merge-patch+json",
+    ),
+    ({"format": "json"}, {"Accept": "text/plain"}, "application/json"),
+    ({}, {"Accept": "image/png"}, "application/json"),
+]
+
+
+@pytest.mark.parametrize(("parameters", "headers", "media_type"), FORMS)
+def test_the_form_is_asked_for_by_parameter_or_media_type(
+    parameters: dict[str, str], headers: dict[str, str], media_type: str
+) -> None:
+    """The parameter wins; what nobody knows is JSON."""
+    client = client_over(cart(), {})
+    body = {"workload": CART, "gpus": 1}
+    answer = client.post("/v1/recommend", json=body, params=parameters, headers=headers)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, media_type)
+
+
+def test_a_form_that_can_tell_nothing_says_so() -> None:
+    """A claim without a GPU, a patch without a container: 422 at `format`, with the mend."""
+    client = client_over(Snapshot(), {})
+    for form, said in (
+        ("dra", "no GPU is asked for"),
+        ("kubernetes-patch", "names no container"),
+        ("slurm", "nothing to set"),
+    ):
+        answer = client.post("/v1/recommend", json={}, params={"format": form})
+        fault = answer.json()["errors"][0]
+        assert (answer.status_code, fault["field"], said in fault["mend"]) == (422, "format", True)
+
+
+def test_the_documented_examples_are_right() -> None:
+    """The job that /docs shows is answered, and the answer shown fits its schema."""
+    client = client_over(Snapshot(), nodes(gpu_node("a")))
+    document = client.get("/openapi.json").json()
+    for body in document["components"]["schemas"]["JobRequest"]["examples"]:
+        assert JobRequest.model_validate(body)
+        ask(client, **body)
+    assert DecisionAnswer.model_validate(example(document, {"$ref": "#/components/schemas/DecisionAnswer"}))
+
+
+def test_the_time_of_a_snapshot_does_not_matter() -> None:
+    """The same job over the same columns: the same answer, whatever was read since."""
+    first, later = cart(), replace(cart(), newest_ms=10**12)
+    bodies = [ask(client_over(s, {}), workload=CART, cpu_cores=2) for s in (first, later)]
+    assert [body["cpu"] for body in bodies] == [bodies[0]["cpu"]] * 2
