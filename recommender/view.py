@@ -182,6 +182,10 @@ class Snapshot:
         return np.cumsum([len(slab.ids) for slab in self.slabs.values()])
 
     @cached_property
+    def _keys(self) -> Sequence[SlabKey]:
+        return list(self.slabs)
+
+    @cached_property
     def _order(self) -> Sequence[Slab]:
         return list(self.slabs.values())
 
@@ -201,12 +205,12 @@ class Snapshot:
             number = int(np.searchsorted(self._ends, place, side="right"))
             yield Row(self._order[number], place - (int(self._ends[number - 1]) if number else 0))
 
-    def by_slab(self, places: Array) -> Iterator[tuple[Slab, Array]]:
+    def by_slab(self, places: Array) -> Iterator[tuple[SlabKey, Slab, Array]]:
         """These places, ascending, as rows of the slabs that hold them."""
         numbers = np.searchsorted(self._ends, places, side="right")
         for number in np.unique(numbers).tolist():
             start = int(self._ends[number - 1]) if number else 0
-            yield self._order[number], places[numbers == number] - start
+            yield self._keys[number], self._order[number], places[numbers == number] - start
 
     def events_of(self, workload: str) -> list[WorkloadEvent]:
         """Its events among those kept, newest first."""

@@ -103,6 +103,10 @@ def _cover(record: Record) -> Iterator[Plain]:
     yield msgspec.json.decode(record.value or b"{}", type=dict)
 
 
+def _secret(record: Record) -> Iterator[Plain]:
+    yield {"secret": "***"}
+
+
 def _unknown(record: Record) -> Iterator[Plain]:
     yield {"headers": dict(record.headers), "bytes": len(record.value or b"")}
 
@@ -121,4 +125,5 @@ _DECODERS: Mapping[str, Callable[[Record], Iterator[Plain]]] = {
     schemas.COVER: _cover,
     schemas.AUDIT: _json(AuditEntry),
     schemas.TOKEN: _json(ApiToken),
+    schemas.SEAL_KEY: _secret,
 }

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from models.token import ApiToken
 from recommender.access.scope import Scope, ScopeError, Verb
+from recommender.access.seal import Sealer
 from recommender.access.token import ident_of, matches
 
 Why = Literal["no-token", "malformed-token", "unknown-token", "revoked-token", "expired-token", "not-ready"]
@@ -19,10 +20,11 @@ _NOBODY = ApiToken("", "0" * 64, "", (), (), 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """who: as audit entries name it."""
+    """who: as audit entries name it. sealer: for what a tenant carries."""
 
     who: str
     scope: Scope
+    sealer: Sealer | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class TokenBook:
     def __init__(self) -> None:
         self._by_id: Mapping[str, tuple[ApiToken, Scope]] = {}
         self._by_certificate: Mapping[str, tuple[ApiToken, Scope]] = {}
+        self.sealer: Sealer | None = None
+        """Seals what tenants carry; None: no key was read yet."""
         self.complete = False
         """Whether the stream was read to its end once. Before, nobody is let in."""
 
@@ -54,13 +58,19 @@ class TokenBook:
         kept, scope = self._by_id.get(ident or "", (_NOBODY, NOTHING))
         if not matches(text, kept):
             return self._unknown("unknown-token" if ident else "malformed-token")
-        return _judged(kept, scope, now_ms)
+        return self._judged(kept, scope, now_ms)
 
     def certificate(self, common_name: str, now_ms: int) -> Asker | Refused:
         """Who shows a client certificate, which the server has verified, with this common name."""
         if common_name not in self._by_certificate:
             return self._unknown("unknown-token")
-        return _judged(*self._by_certificate[common_name], now_ms)
+        return self._judged(*self._by_certificate[common_name], now_ms)
+
+    def _judged(self, kept: ApiToken, scope: Scope, now_ms: int) -> Asker | Refused:
+        who = f"token:{kept.id}"
+        if kept.revoked_ms:
+            return Refused("revoked-token", who)
+        return Asker(who, scope, self.sealer) if now_ms < kept.expires_ms else Refused("expired-token", who)
 
     def _unknown(self, why: Why) -> Refused:
         return Refused(why if self.complete else "not-ready")
@@ -72,13 +82,6 @@ def scope_of(token: ApiToken) -> Scope:
         return Scope.of([verb for verb in token.verbs if verb in get_args(Verb)], token.namespaces)
     except ScopeError:
         return NOTHING
-
-
-def _judged(kept: ApiToken, scope: Scope, now_ms: int) -> Asker | Refused:
-    who = f"token:{kept.id}"
-    if kept.revoked_ms:
-        return Refused("revoked-token", who)
-    return Asker(who, scope) if now_ms < kept.expires_ms else Refused("expired-token", who)
 
 
 def _standing(token: ApiToken) -> tuple[bool, int, str]:

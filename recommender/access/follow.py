@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from models.metrics import Meter
 from models.token import ApiToken
 from recommender.access.book import TokenBook
+from recommender.access.seal import KEY_BYTES, Sealer
+from stream import schemas
 from stream.contract import EventLog, LogUnavailableError, Reader, Record
 from stream.dead_letters import BadMessageError
 from stream.json_codec import decode_json
@@ -55,6 +57,9 @@ class TokenFollower:
 
     def _one(self, record: Record) -> None:
         """What cannot be read may be a revocation: the token counts no more."""
+        if record.headers.get(schemas.SCHEMA) == schemas.SEAL_KEY:
+            self._book.sealer = Sealer(record.value) if record.value and len(record.value) == KEY_BYTES else None
+            return
         self._tokens.pop(record.key, None)
         if record.value is None:
             return

@@ -60,7 +60,7 @@ def _parts(snapshot: Snapshot, scope: Scope) -> Sequence[Slab]:
     own = list(scope.pick(snapshot.tenancy.places))
     places = np.sort(np.concatenate(own)) if own else np.empty(0, dtype=np.int64)
     parts: list[Slab] = []
-    for slab, rows in snapshot.by_slab(places):
+    for _, slab, rows in snapshot.by_slab(places):
         part = slab.parts.get(scope.namespaces)
         if part is None:
             part = slab.parts[scope.namespaces] = slab.take(rows)

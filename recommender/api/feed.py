@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from recommender.access.scope import Scope
-from recommender.api.feed_answers import FeedQuery
+from recommender.access.own_feed import OwnCursor, OwnFeed, OwnPage
 from recommender.api.render import Body, sizings, time_text
 from recommender.feed import Change, Cursor, CursorError, Page, page
 from recommender.recommendation_id import recommendation_id
@@ -21,7 +20,7 @@ POLL_S = 0.1
 class Told:
     """A page with the bodies of its changes, which are of the same snapshot."""
 
-    page: Page
+    page: Page | OwnPage
     bodies: list[Body]
 
     @property
@@ -35,6 +34,12 @@ class Told:
         return bool(self.bodies) or self.page.reset
 
 
+def own_told(feed: OwnFeed, snapshot: Snapshot, cursor: OwnCursor | None, limit: int) -> Told:
+    """The same of a tenant's own workloads, with a cursor that tells nothing of others."""
+    found = feed.page(snapshot, cursor, limit)
+    return Told(found, [_body(snapshot, change) for change in found.changes])
+
+
 def cursor_of(text: str | None, field: str = "since") -> Cursor | None:
     """Raises QueryError for what is no cursor."""
     if not text:
@@ -45,17 +50,22 @@ def cursor_of(text: str | None, field: str = "since") -> Cursor | None:
         raise QueryError(field, text[:100], f"{error}; leave it out to begin anew") from error
 
 
-def told(snapshot: Snapshot, scope: Scope, cursor: Cursor | None, limit: int) -> Told:
-    """What comes after the cursor, as far as `scope` sees it. 30 microseconds a change."""
-    found = page(snapshot.changes, cursor, limit, _sees(scope))
+def told(snapshot: Snapshot, cursor: Cursor | None, limit: int) -> Told:
+    """What comes after the cursor. 30 microseconds a change."""
+    found = page(snapshot.changes, cursor, limit, lambda workload: True)
     return Told(found, [_body(snapshot, change) for change in found.changes])
 
 
 async def waited(
-    view: View, query: FeedQuery, longest_s: float, work: Work, now: Callable[[], float], sleep: Sleep
+    view: View,
+    cursor: AnyCursor | None,
+    wait_s: float,
+    work: Work,
+    now: Callable[[], float],
+    sleep: Sleep,
 ) -> Told:
     """The first page with news, or the page as it is when the time to wait is over or the view ends."""
-    deadline, cursor, seen = now() + min(query.wait, longest_s), cursor_of(query.since), None
+    deadline, seen = now() + wait_s, None
     while True:
         snapshot = view.snapshot
         if snapshot is not seen:
@@ -68,13 +78,10 @@ async def waited(
         await sleep(POLL_S)
 
 
-Work = Callable[[Snapshot, Cursor | None], Awaitable[Told]]
+AnyCursor = Cursor | OwnCursor
+Work = Callable[[Snapshot, AnyCursor | None], Awaitable[Told]]
 """`told` off the event loop."""
 Sleep = Callable[[float], Awaitable[None]]
-
-
-def _sees(scope: Scope) -> Callable[[str], bool]:
-    return (lambda workload: True) if scope.everywhere else scope.sees_workload
 
 
 def _body(snapshot: Snapshot, change: Change) -> Body:

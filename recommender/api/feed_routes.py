@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import anyio
 import anyio.to_thread
 from fastapi import APIRouter, Header, Query, Request, Response  # noqa: TID251 - this package is fastapi's one home
 
 from models.metrics import Meter
-from recommender.access.scope import Scope
-from recommender.api.feed import Told, Work, cursor_of, told, waited
+from recommender.access.book import Asker
+from recommender.access.own_feed import OwnFeed
+from recommender.api.feed import AnyCursor, Told, Work, cursor_of, own_told, told, waited
 from recommender.api.feed_answers import ChangePage, FeedQuery
 from recommender.api.feed_stream import MEDIA_TYPE, Ended, EventStream, Pace
 from recommender.api.gate import Asking, needs
 from recommender.api.json_response import Json
 from recommender.api.problems import Problem, documented
 from recommender.api.settings import FeedSettings
-from recommender.feed import Cursor
 from recommender.view import Snapshot, View
 
 _STREAM = {"schema": {"type": "string"}, "description": "Server-Sent Events `reset`, `set` and `removed`"}
@@ -68,26 +68,39 @@ def feed_routes(
         if view.missing:
             raise Problem(503, "not-ready", "The view is not complete yet", _NOT_READY, headers={"Retry-After": "1"})
         streams = _wants_stream(request.headers.get("accept", ""))
-        cursor = cursor_of(query.since)
-        if streams and last_event_id:
-            cursor = cursor_of(last_event_id, "Last-Event-ID")
-        work = _off_the_loop(asker.scope, query.limit)
+        since = ("Last-Event-ID", last_event_id) if streams and last_event_id else ("since", query.since)
+        cursor, work = _whole(*since, query.limit) if asker.scope.everywhere else _own(asker, since[1], query.limit)
         readers.come()
         if streams:
             return EventStream(view, cursor, work, pace, now, _goes(readers, meter))
         try:
-            return Json((await waited(view, query, settings.longest_wait_s, work, now, anyio.sleep)).body)
+            wait_s = min(query.wait, settings.longest_wait_s)
+            return Json((await waited(view, cursor, wait_s, work, now, anyio.sleep)).body)
         finally:
             readers.go()
 
     return routes
 
 
-def _off_the_loop(scope: Scope, limit: int) -> Work:
-    async def work(snapshot: Snapshot, cursor: Cursor | None) -> Told:
-        return await anyio.to_thread.run_sync(told, snapshot, scope, cursor, limit)
+def _whole(field: str, since: str | None, limit: int) -> tuple[AnyCursor | None, Work]:
+    """Of who sees everything: the cursor, and what pages are made by. Raises QueryError."""
 
-    return work
+    async def work(snapshot: Snapshot, cursor: Any) -> Told:
+        return await anyio.to_thread.run_sync(told, snapshot, cursor, limit)
+
+    return cursor_of(since, field), work
+
+
+def _own(asker: Asker, since: str | None, limit: int) -> tuple[AnyCursor | None, Work]:
+    """The same of a tenant. A cursor that was not made for it begins anew: whose it was is not told."""
+    if asker.sealer is None:
+        raise Problem(503, "not-ready", "Not ready yet", _NO_KEY, headers={"Retry-After": "1"})
+    feed = OwnFeed(asker.scope, asker.sealer)
+
+    async def work(snapshot: Snapshot, cursor: Any) -> Told:
+        return await anyio.to_thread.run_sync(own_told, feed, snapshot, cursor, limit)
+
+    return feed.cursor(since) if since else None, work
 
 
 def _goes(readers: Readers, meter: Meter) -> Callable[[Ended], None]:
@@ -102,4 +115,5 @@ def _wants_stream(accept: str) -> bool:
     return MEDIA_TYPE in (part.partition(";")[0].strip().lower() for part in accept.split(","))
 
 
+_NO_KEY = "The key that seals cursors was not read from the log yet; making a token makes one. Ask again in a moment."
 _NOT_READY = "The log has not been read to its end yet; /readyz says what is missing. Ask again in a moment."

@@ -15,8 +15,7 @@ import orjson
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from recommender.api.feed import POLL_S, Told, Work
-from recommender.feed import Cursor
+from recommender.api.feed import POLL_S, AnyCursor, Told, Work
 from recommender.view import View
 
 MEDIA_TYPE = "text/event-stream"
@@ -41,7 +40,7 @@ class EventStream(Response):
     def __init__(
         self,
         view: View,
-        cursor: Cursor | None,
+        cursor: AnyCursor | None,
         work: Work,
         pace: Pace,
         now: Callable[[], float],
@@ -99,7 +98,7 @@ def events(found: Told) -> bytes:
     return b"".join(parts[:-1]) + b"id: %s\n" % str(found.page.cursor).encode() + parts[-1]
 
 
-def keep_alive(cursor: Cursor | None) -> bytes:
+def keep_alive(cursor: AnyCursor | None) -> bytes:
     """A comment; the id moves on without an event, so that a reader which comes back is not told to begin anew."""
     return b": nothing new\n" + (b"id: %s\n\n" % str(cursor).encode() if cursor else b"\n")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from models.audit import AuditEntry
 from models.token import ApiToken
 from recommender.access.book import scope_of
 from recommender.access.scope import FLEET_WIDE, VERBS, Scope, ScopeError
+from recommender.access.seal import KEY_BYTES
 from recommender.access.token import MAX_LIFETIME_DAYS, certificate_grant, new_token
 from recommender.audit import message_of
 from sizewise.exits import NO_DATA, USAGE, Exit
@@ -30,6 +32,8 @@ from stream.json_codec import decode_json, encode_json
 from stream.read_all import newest_by_key, read_all
 from stream.streams import AUDIT, TOKENS
 
+SEAL_KEY = "seal-key"
+"""Key of the message with what seals cursors of tenants: made with the first token, the same for every server."""
 _FLUSH_S = 10.0
 _DAY_MS = 86_400_000
 
@@ -186,12 +190,16 @@ def _split(text: str) -> list[str]:
 
 
 def _write(log: EventLog, token: ApiToken, reason: str, now_ms: int) -> None:
-    """The change and its audit entry, in one flush."""
+    """The change and its audit entry, in one flush; with the first of all tokens the key that seals."""
     said = {"name": token.name, "verbs": ",".join(token.verbs), "namespaces": ",".join(token.namespaces)}
     entry = AuditEntry(now_ms, f"cli:uid-{os.getuid()}", "token", "applied", reason, token.id, "", said)
+    records = list(read_all(log, TOKENS, 0))
     with _writer(log) as append:
         append(TOKENS, Message(token.id, encode_json(token), {schemas.SCHEMA: schemas.TOKEN}, now_ms, 0))
         append(AUDIT, message_of(entry))
+        if not any(record.key == SEAL_KEY for record in records):
+            headers = {schemas.SCHEMA: schemas.SEAL_KEY}
+            append(TOKENS, Message(SEAL_KEY, secrets.token_bytes(KEY_BYTES), headers, now_ms, 0))
 
 
 @contextmanager
@@ -206,7 +214,8 @@ def _writer(log: EventLog) -> Iterator[Any]:
 
 def _tokens(log: EventLog) -> Iterator[ApiToken]:
     for record in newest_by_key(read_all(log, TOKENS, 0)).values():
-        yield decode_json(record.value, ApiToken)
+        if record.headers.get(schemas.SCHEMA) == schemas.TOKEN:
+            yield decode_json(record.value, ApiToken)
 
 
 def _row(token: ApiToken, now_ms: int) -> dict[str, Any]:

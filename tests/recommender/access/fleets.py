@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,11 +18,13 @@ from models.token import ApiToken
 from recommender.access.book import TokenBook
 from recommender.access.guard import Guard
 from recommender.access.scope import Scope
+from recommender.access.seal import Sealer
 from recommender.access.token import new_token
 from recommender.api.app import create_app
 from recommender.api.settings import ApiSettings
 from recommender.audit import AuditTrail
-from recommender.view import Snapshot, View
+from recommender.changes import PartitionChanges, SlabChanges
+from recommender.view import Slab, SlabKey, Snapshot, View
 from tests.recommender.view_columns import DAY_MS, GIB, slab
 
 NOW_MS = 20_000 * DAY_MS
@@ -89,7 +91,7 @@ class Fleet:
         parts = [self.rows[i : i + self.slab_rows] for i in range(0, len(self.rows), self.slab_rows)]
         slabs = {(n % 2, f"slab/{n}"): _slab(part) for n, part in enumerate(parts)}
         nodes = {node.cluster + "/" + node.name: node for node in (self._node(n) for n in range(3))}
-        return Snapshot(slabs, nodes, tuple(self.events), self.newest_ms)
+        return Snapshot(slabs, nodes, tuple(self.events), self.newest_ms, _changes(slabs, self.newest_ms))
 
     def _node(self, number: int) -> Node:
         """Nodes 0 and 1 of prod have GPUs, of which the last is cut by MIG; node 2 is of the other cluster."""
@@ -106,6 +108,16 @@ class Fleet:
         return Node(
             cluster, f"n{number}", self.reported_ms, "", 64.0, 2**38, gpus=tuple(cards), allocations=held, zone="z"
         )
+
+
+def _changes(slabs: Mapping[SlabKey, Slab], first: int) -> dict[int, PartitionChanges]:
+    """As if each slab had been written once, one after another, from offset `first` on."""
+    told: dict[int, dict[str, SlabChanges]] = {0: {}, 1: {}}
+    for offset, ((partition, key), part) in enumerate(slabs.items(), first):
+        rows = np.full(len(part.ids), offset)
+        told[partition][key] = SlabChanges(offset, list(part.ids), rows, rows)
+    end = first + len(slabs)
+    return {partition: PartitionChanges(end, 0, parts, {}) for partition, parts in told.items()}
 
 
 def _slab(rows: Sequence[Facts]) -> Any:
@@ -180,5 +192,5 @@ class Asked:
 def guard_with(*tokens: ApiToken, now_ms: int = NOW_MS) -> Guard:
     book = TokenBook()
     book.replace({token.id: token for token in tokens})
-    book.complete = True
+    book.complete, book.sealer = True, Sealer(bytes(32))
     return Guard(book, AuditTrail(NullMeter()), NullMeter(), lambda: now_ms)
