@@ -71,7 +71,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.EXPERTS: "sizing rules weighed by their record on it and on workloads like it meet the target rate",
     Reason.ABOVE_EXPECTED: "today's peak is above what was expected of it: raised at once",
     Reason.LEAK: "its memory grows from day to day and does not fall: it looks like a leak, which a larger size only delays",
-    Reason.UNDO: "its request was lowered and it was killed or throttled soon after: the request before is proposed again",
+    Reason.UNDO: "its request was lowered and it was killed, evicted or throttled soon after: the request before is proposed again",
     Reason.CHANGE_BUDGET: "its namespace has no lowering left for today; larger savings go first",
     Reason.AUTOSCALED: "an autoscaler follows its use of this request: a new request would change its number of replicas",
     Reason.EVICTED: "it was evicted a short time ago: not lowered yet",

@@ -76,6 +76,14 @@ def _explanation_model(unit: str) -> type[BaseModel]:
         "runs": (int, Field(description="finished runs of a job; 0 for what runs on and on", examples=[0])),
         f"start_peak_{unit}": _field(f"highest use in the first minutes of its instances in {unit}", None),
         f"steady_peak_{unit}": _field(f"highest use after them in {unit}", None),
+        "change_followed": (
+            str | None,
+            Field(description="the recommendation that the newest change of this request followed", examples=[None]),
+        ),
+        "change_outcome": (
+            Literal["none", "watched", "fine", "oom-killed", "throttled", "evicted", "wasteful"],
+            Field(description="what became of that change; none: none was seen that followed a recommendation"),
+        ),
         "would_change": (list[str], Field(description="what would change the decision, likeliest first")),
         "missing": (dict[str, str], Field(description="why each field of this object that is null is null, by field")),
     }

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from models.outcome import Outcome
 from models.reasons import Reason
+from recommender.recommendation_id import recommendation_id
 from recommender.sizing.experts.catalogue import EXPERTS
 from recommender.sizing.experts.cold import ENOUGH_DAYS
 from recommender.sizing.records import NAMES
@@ -15,6 +17,7 @@ from recommender.view import Row
 
 Body = dict[str, Any]
 _UNSEEN = "no instance was seen to begin, or none to go on"
+_NOT_FOLLOWED = "no change of this request was seen that followed a recommendation"
 _COLD = f"under {ENOUGH_DAYS} days with usage a plain rule serves, which has no record to weigh"
 
 
@@ -35,10 +38,18 @@ def explanation(row: Row, resource: int, unit: str) -> Body:
         **numbers,
         "runs": int(row["runs"]),
         **phases,
+        "change_followed": _followed(row, resource),
+        "change_outcome": Outcome(int(row["outcome"][resource])).cause,
         "would_change": list(_would_change(Reason(int(row["reasons"][resource])), NAMES[resource], known)),
         "missing": {name: _COLD for name, value in numbers.items() if value is None}
-        | {name: _UNSEEN for name, value in phases.items() if value is None},
+        | {name: _UNSEEN for name, value in phases.items() if value is None}
+        | ({} if row["applied_ms"][resource] else {"change_followed": _NOT_FOLLOWED}),
     }
+
+
+def _followed(row: Row, resource: int) -> str | None:
+    applied_ms = int(row["applied_ms"][resource])
+    return recommendation_id(row.id, applied_ms) if applied_ms else None
 
 
 def _carriers(row: Row, resource: int, unit: str) -> Iterator[Body]:

@@ -7,9 +7,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from models.histogram import to_log_code
+from models.outcome import Outcome
 from models.profile import DAY_LEVELS, MEMORY
 from models.reasons import Action, Reason
 from recommender.api import answers
+from recommender.recommendation_id import recommendation_id
 from recommender.sizing.experts.catalogue import EXPERTS
 from recommender.view import Snapshot
 from tests.recommender.api.test_api import client_over
@@ -41,6 +43,8 @@ def client() -> TestClient:
         evidence_to_ms=40 * DAY_MS,
         history_day=[40, 40],
         target_days=days,
+        applied_ms=[[0, 38 * DAY_MS], [0, 0]],
+        outcome=[[Outcome.NONE, Outcome.OOM_KILLED], [Outcome.NONE] * 2],
         expert_limit=[[NAN, 1.9 * GIB], [NAN, NAN]],
         expert_slack_ratio=[[NAN, 0.4], [NAN, NAN]],
         own_share_ratio=[[NAN, 0.75], [NAN, NAN]],
@@ -67,7 +71,7 @@ def test_a_new_workload_says_what_it_waits_for(client: TestClient) -> None:
     assert told["experts"] == []
     empty = {name for name, value in told.items() if value is None}
     assert empty == set(told["missing"])
-    assert len(empty) == 7
+    assert len(empty) == 8
     assert told["would_change"][0].startswith("after 7 days with usage")
 
 
@@ -85,3 +89,13 @@ def test_a_series_has_a_value_or_null_for_every_day(client: TestClient) -> None:
 
 def test_a_series_of_nobody_is_not_found(client: TestClient) -> None:
     assert client.get("/v1/workloads/a/b/c/d/e/series").status_code == 404
+
+
+def test_what_became_of_a_change_and_which_recommendation_it_followed(client: TestClient) -> None:
+    """Memory of the one was set as recommended on day 38 and killed; of CPU no change was seen, with the reason."""
+    body = client.get(f"/v1/workloads/{KNOWN}/recommendation").json()
+    memory, cpu = body["memory_explanation"], body["cpu_explanation"]
+    assert memory["change_followed"] == recommendation_id(KNOWN, 38 * DAY_MS)
+    assert memory["change_outcome"] == "oom-killed"
+    assert (cpu["change_followed"], cpu["change_outcome"]) == (None, "none")
+    assert "change_followed" in cpu["missing"]
