@@ -38,5 +38,7 @@ def _held(allocations: Iterable[Allocation]) -> tuple[Allocation, ...]:
             cpu_cores=new.cpu_cores if known.cpu_cores is None else known.cpu_cores,
             memory_bytes=new.memory_bytes if known.memory_bytes is None else known.memory_bytes,
             gpu_uuids=tuple(dict.fromkeys((*known.gpu_uuids, *new.gpu_uuids))),
+            image=known.image or new.image,
+            command=known.command or new.command,
         )
     return tuple(found.values())

@@ -2,7 +2,8 @@
 
 A cgroup's path holds ids only. The names are, in the order they are asked:
 1. /var/log/containers/<pod>_<namespace>_<container>-<id>.log: links that the kubelet keeps for each container;
-2. config.json of the container in containerd's or CRI-O's run folder: annotations with names, and with CRI-O labels;
+2. config.json of the container in containerd's or CRI-O's run folder: annotations with names and image, and with CRI-O
+   labels; and the command. It is asked first, because it says most;
 3. /var/log/pods/<namespace>_<pod>_<uid>/<container>/: enough when the pod has one container.
 """
 
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from collector.host.command_line import command_line
 from collector.host.files import read_if_there
 from collector.host.found import KubeContainer
 
@@ -25,22 +27,33 @@ _BUNDLES = (
     "var/lib/containers/storage/overlay-containers/{id}/userdata/config.json",
 )
 
+_IMAGE_NOTES = ("io.kubernetes.cri.image-name", "io.kubernetes.cri-o.ImageName", "io.kubernetes.cri-o.Image")
+"""containerd's since 1.6; CRI-O's name, and in versions before 1.30 that alone which the pod asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class PodName:
-    """What the node knows of a container. `sandbox`: it only holds the pod's namespaces and does no work."""
+    """What the node knows of a container. `sandbox`: it only holds the pod's namespaces and does no work. image, command:
+    as the runtime was told; empty where it does not say."""
 
     namespace: str
     pod: str
     container: str
     labels: Mapping[str, str] = field(default_factory=dict)
     sandbox: bool = False
+    image: str = ""
+    command: str = ""
+
+
+class _Process(msgspec.Struct):
+    args: list[str] | None = None
 
 
 class _Bundle(msgspec.Struct):
     """The part of an OCI config.json that names."""
 
     annotations: dict[str, str] = {}
+    process: _Process | None = None
 
 
 class PodNames:
@@ -87,9 +100,10 @@ def _listed(folder: str) -> list[str]:
 def _name_in(bundle: bytes) -> PodName | None:
     """containerd writes io.kubernetes.cri.*, CRI-O io.kubernetes.* and io.kubernetes.cri-o.*."""
     try:
-        notes = msgspec.json.decode(bundle, type=_Bundle).annotations
+        read = msgspec.json.decode(bundle, type=_Bundle)
     except msgspec.MsgspecError:
         return None
+    notes = read.annotations
     if "io.kubernetes.cri.sandbox-name" in notes:
         at, kind = "io.kubernetes.cri.{}", notes.get("io.kubernetes.cri.container-type")
         keys = ("sandbox-namespace", "sandbox-name", "container-name")
@@ -99,7 +113,10 @@ def _name_in(bundle: bytes) -> PodName | None:
     else:
         return None
     namespace, pod, name = (notes.get(at.format(key), "") for key in keys)
-    return PodName(namespace, pod, name, _labels(notes.get("io.kubernetes.cri-o.Labels")), sandbox=kind == "sandbox")
+    image = next((notes[key] for key in _IMAGE_NOTES if key in notes), "")
+    command = command_line((read.process and read.process.args) or ())
+    labels = _labels(notes.get("io.kubernetes.cri-o.Labels"))
+    return PodName(namespace, pod, name, labels, kind == "sandbox", image, command)
 
 
 def _labels(text: str | None) -> dict[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from collector.host.command_line import command_line
 from collector.host.files import read_if_there
 from collector.host.found import Found, KubeContainer, PlainContainer, SlurmStep
 from collector.host.kubernetes import PodNames
@@ -32,6 +33,7 @@ class Named:
 
     certain: False when the node did not give the name and ids stand in for it
     pod:     name of the pod, where there is one
+    image, command: of a container; empty where the runtime does not say
     skip:    it does no work of its own (a pod's sandbox)
     cpu_request, memory_request: what a scheduler says in the environment, cores and bytes
     """
@@ -43,6 +45,8 @@ class Named:
     cpu_request: float | None = None
     memory_request: int | None = None
     pod: str = ""
+    image: str = ""
+    command: str = ""
 
 
 class Namer:
@@ -80,7 +84,7 @@ class Namer:
             return Named(name, instance, certain=False)
         owner = owner_by_labels(pod.pod, dict(pod.labels)) or owner_of(pod.pod, self._node)
         name = WorkloadName(self._cluster, pod.namespace, owner.kind, owner.name, pod.container)
-        return Named(name, instance, skip=pod.sandbox, pod=pod.pod)
+        return Named(name, instance, skip=pod.sandbox, pod=pod.pod, image=pod.image, command=pod.command)
 
     def _job(self, found: SlurmStep, pids: Sequence[int]) -> Named:
         known = slurm_environment(self._proc, pids)
@@ -101,23 +105,21 @@ class Namer:
 
     def _container(self, found: PlainContainer) -> Named:
         instance = f"{self._node}/{found.container_id[:12]}"
-        read = self._docker_name if found.runtime == "docker" else self._podman_name
-        name = read(found.container_id)
+        if found.runtime == "docker":
+            docker = self._docker(found.container_id)
+            name, image, command = docker.name, docker.Config.Image, docker.command
+        else:
+            name, image, command = self._podman_name(found.container_id), "", ""
         given = WorkloadName(self._cluster, "host", "container", name or found.container_id[:12])
-        return Named(given, instance, certain=name is not None)
+        return Named(given, instance, certain=name is not None, image=image, command=command)
 
-    def _docker_name(self, container_id: str) -> str | None:
-        """A compose service keeps its name over replicas and restarts; else what `docker run --name` gave."""
+    def _docker(self, container_id: str) -> _Docker:
+        """Empty where it may not be read."""
         data = read_if_there(f"{self._root}/var/lib/docker/containers/{container_id}/config.v2.json")
-        if data is None:
-            return None
         try:
-            config = msgspec.json.decode(data, type=_Docker)
+            return msgspec.json.decode(data, type=_Docker) if data else _Docker()
         except msgspec.MsgspecError:
-            return None
-        labels = config.Config.Labels or {}
-        project, service = (labels.get(f"com.docker.compose.{key}") for key in ("project", "service"))
-        return f"{project}:{service}" if project and service else config.Name.lstrip("/") or None
+            return _Docker()
 
     def _podman_name(self, container_id: str) -> str | None:
         for file in _PODMAN:
@@ -133,13 +135,27 @@ class Namer:
 
 class _DockerConfig(msgspec.Struct):
     Labels: dict[str, str] | None = None
+    Image: str = ""
 
 
 class _Docker(msgspec.Struct):
     """The part of docker's config.v2.json that names."""
 
     Name: str = ""
+    Path: str = ""
+    Args: list[str] | None = None
     Config: _DockerConfig = msgspec.field(default_factory=_DockerConfig)
+
+    @property
+    def name(self) -> str | None:
+        """A compose service keeps its name over replicas and restarts; else what `docker run --name` gave."""
+        labels = self.Config.Labels or {}
+        project, service = (labels.get(f"com.docker.compose.{key}") for key in ("project", "service"))
+        return f"{project}:{service}" if project and service else self.Name.lstrip("/") or None
+
+    @property
+    def command(self) -> str:
+        return command_line([self.Path, *(self.Args or ())])
 
 
 class _Podman(msgspec.Struct):

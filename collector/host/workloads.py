@@ -98,11 +98,12 @@ class CgroupWorkloads:
         return events
 
     def allocations(self) -> Iterator[Allocation]:
-        """What each instance was promised."""
+        """What each instance was promised, and what it runs."""
         for tracked in self._tracked.values():
-            if tracked.named is not None and not tracked.named.skip:
-                memory = tracked.sizes.memory_request
-                yield Allocation(tracked.workload, tracked.named.instance, tracked.sizes.cpu_request, memory)
+            named, sizes = tracked.named, tracked.sizes
+            if named is not None and not named.skip:
+                promised = sizes.cpu_request, sizes.memory_request
+                yield Allocation(tracked.workload, named.instance, *promised, image=named.image, command=named.command)
 
     def tracked(self) -> list[Tracked]:
         return list(self._tracked.values())

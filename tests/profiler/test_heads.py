@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
@@ -20,11 +21,11 @@ from tests.profiler.telemetry import MINUTE, NOW, SECOND, T0, of, partition, pro
 GIB = float(1 << 30)
 
 
-def row(at_ms: int, busy: float, gib: float = 1.0, **where: str) -> GpuRow:
-    return GpuRow("a", at_ms, {"gpu_utilization_ratio": busy, "framebuffer_used_bytes": gib * GIB}, **where)
+def row(at_ms: int, busy: float, gpu: str = "GPU-0", instance: str = "i0") -> GpuRow:
+    return GpuRow("a", at_ms, {"gpu_utilization_ratio": busy, "framebuffer_used_bytes": GIB}, gpu, instance)
 
 
-def head(*messages: list[GpuRow]) -> dict[str, np.ndarray]:
+def head(*messages: list[GpuRow]) -> dict[str, Any]:
     return of(profile([gpu_message(rows, "n", k + 1) for k, rows in enumerate(messages)]).profiles, "a")
 
 
