@@ -27,6 +27,7 @@ _LONGEST = 64 * 1024
 
 
 _FARTHEST = 2**62
+_DECODER = msgspec.json.Decoder(tuple[int, list[list[int]]])
 
 
 class CursorError(ValueError):
@@ -59,7 +60,7 @@ class Cursor:
             if len(text) > _LONGEST:
                 raise CursorError("it is too long")
             packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-            version, marks = msgspec.json.decode(packed, type=tuple[int, list[list[int]]])
+            version, marks = _DECODER.decode(packed)
             if version != _VERSION:
                 raise CursorError(f"it is of version {version}")
             return cls(tuple(_mark(mark) for mark in marks))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from pydantic import BaseModel, Field
@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 from recommender.admission.wire import Pod
 from recommender.view_query import QueryError
 
+T = TypeVar("T")
 MOST_NODES = 20_000
 
 
@@ -60,14 +61,21 @@ class _NodeList(msgspec.Struct):
     items: list[dict[str, Any]] | None = None
 
 
+_PARTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_POD = msgspec.json.Decoder(Pod)
+_NAMES = msgspec.json.Decoder(list[str] | None)
+_NODES = msgspec.json.Decoder(_NodeList | None)
+"""Made once, at import: msgspec's first look at a type is not safe from several threads."""
+
+
 def read_call(body: bytes) -> Call:
     """Raises QueryError for a body that is no such call."""
-    parts = {key.lower(): raw for key, raw in _decoded(body, dict[str, msgspec.Raw], "body").items()}
+    parts = {key.lower(): raw for key, raw in _decoded(body, _PARTS, "body").items()}
     if "pod" not in parts:
         raise QueryError("Pod", None, "send the pod that is to be scheduled")
-    pod = _decoded(parts["pod"], Pod, "Pod")
-    names = _decoded(parts.get("nodenames", b"null"), list[str] | None, "NodeNames")
-    nodes = _decoded(parts.get("nodes", b"null"), _NodeList | None, "Nodes")
+    pod = _decoded(parts["pod"], _POD, "Pod")
+    names = _decoded(parts.get("nodenames", b"null"), _NAMES, "NodeNames")
+    nodes = _decoded(parts.get("nodes", b"null"), _NODES, "Nodes")
     if names is None and nodes is not None:
         items = nodes.items or []
         return Call(pod, [_name(item) for item in items], items)
@@ -83,8 +91,8 @@ def _name(item: Mapping[str, Any]) -> str:
         raise QueryError("Nodes.items", None, f"every node has a metadata.name: {error}") from error
 
 
-def _decoded(raw: bytes | msgspec.Raw, form: Any, field: str) -> Any:
+def _decoded(raw: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], field: str) -> T:
     try:
-        return msgspec.json.decode(raw, type=form)
+        return decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise QueryError(field, None, f"it cannot be read: {error}") from error
