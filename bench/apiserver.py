@@ -87,18 +87,26 @@ def _measure(
     cluster: KubernetesCluster, arms: Sequence[str], owners: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, list[float]]:
     """Seconds of each creation, by namespace. Raises RuntimeError for a pod that did not become what it should."""
-    order, client = random.Random(1), _Client(cluster)
+    order = random.Random(1)
     found: dict[str, list[float]] = {arm: [] for arm in arms}
-    for turn in range(WARM_UP + ROUNDS):
-        for arm in order.sample(arms, len(arms)):
-            began_s = time.perf_counter()
-            stored = client.create(_pod(arm, turn, owners.get(arm)))
-            took_s = time.perf_counter() - began_s
-            if (stored["spec"]["containers"][0]["resources"]["requests"] != _ASKED) != (arm != NOBODY):
-                raise RuntimeError(f"a pod of {arm} came out with {stored['spec']['containers'][0]['resources']}")
-            if turn >= WARM_UP:
-                found[arm].append(took_s)
+    with _client(cluster) as client:
+        for turn in range(WARM_UP + ROUNDS):
+            for arm in order.sample(arms, len(arms)):
+                took_s, requests = client.create(_pod(arm, turn, owners.get(arm)))
+                if (requests != _ASKED) != (arm != NOBODY):
+                    raise RuntimeError(f"a pod of {arm} came out with requests {requests}")
+                if turn >= WARM_UP:
+                    found[arm].append(took_s)
     return found
+
+
+@contextmanager
+def _client(cluster: KubernetesCluster) -> Iterator[_Client]:
+    client = _Client(cluster)
+    try:
+        yield client
+    finally:
+        client.close()
 
 
 class _Client:
@@ -110,14 +118,20 @@ class _Client:
         self._connection = http.client.HTTPSConnection(where.hostname or "", where.port, context=tls)
         self._headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
 
-    def create(self, pod: Mapping[str, Any]) -> Any:
+    def create(self, pod: Mapping[str, Any]) -> tuple[float, Any]:
+        """Seconds until the answer was read, and the requests of its container as they were stored."""
         path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods"
-        self._connection.request("POST", path, json.dumps(pod), self._headers)
+        text, began_s = json.dumps(pod), time.perf_counter()
+        self._connection.request("POST", path, text, self._headers)
         answer = self._connection.getresponse()
         body = answer.read()
+        took_s = time.perf_counter() - began_s
         if answer.status != 201:
             raise RuntimeError(f"kube-apiserver answered {answer.status}: {body[:300]!r}")
-        return json.loads(body)
+        return took_s, json.loads(body)["spec"]["containers"][0]["resources"]["requests"]
+
+    def close(self) -> None:
+        self._connection.close()
 
 
 def _pod(namespace: str, number: int, owner: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -189,12 +203,12 @@ def _register(cluster: KubernetesCluster, manifest: dict[str, Any], url: str, ca
 
 def _await_in_force(cluster: KubernetesCluster, namespace: str, owner: Mapping[str, Any] | None) -> None:
     """The API server takes a registration up in the background: until pods come out sized. Raises RuntimeError."""
-    client, deadline = _Client(cluster), time.monotonic() + _IN_FORCE_S
-    while time.monotonic() < deadline:
-        stored = client.create(_pod(namespace, 0, owner))
-        if stored["spec"]["containers"][0]["resources"]["requests"] != _ASKED:
-            return
-        time.sleep(0.2)
+    deadline = time.monotonic() + _IN_FORCE_S
+    with _client(cluster) as client:
+        while time.monotonic() < deadline:
+            if client.create(_pod(namespace, 0, owner))[1] != _ASKED:
+                return
+            time.sleep(0.2)
     raise RuntimeError(f"pods of {namespace} are not sized after {_IN_FORCE_S:.0f} s")
 
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
-import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
+from deploy.services import vpa_admission_build
 from deploy.services.kubernetes import KubernetesCluster
 from deploy.services.process import Process, free_port
-from deploy.services.service import Service, Tool
-from deploy.services.tools import run
+from deploy.services.service import Service, ServiceError, Tool
 
 VERSION = "1.8.1"
 
-_SOURCE = Path(__file__).parent.parent / "vpa"
-_MODULE = "k8s.io/autoscaler/vertical-pod-autoscaler"
-_CRDS = "vpa-v1-crd-gen.yaml"
-_BUILD_S, _READY_S = 1800.0, 60.0
+_CRD = "verticalpodautoscalers.autoscaling.k8s.io"
+_READY_S = 60.0
 
 
 class VpaAdmission:
@@ -30,8 +27,8 @@ class VpaAdmission:
         self.ca_file = cluster.ca_file
         port = free_port()
         self.url = f"https://127.0.0.1:{port}"
-        cluster.kubectl("apply", "--server-side", "-f", str(home / _CRDS))
-        cluster.kubectl("wait", "--for=condition=Established", "crd/verticalpodautoscalers.autoscaling.k8s.io")
+        cluster.kubectl("apply", "--server-side", "-f", str(home / vpa_admission_build.DEFINITIONS))
+        _await_served(cluster)
         options = {
             "kubeconfig": cluster.kubeconfig,
             "register-webhook": "false",
@@ -99,6 +96,17 @@ def _uid(cluster: KubernetesCluster, manifest: dict[str, Any]) -> str:
     return str(found["metadata"]["uid"])
 
 
+def _await_served(cluster: KubernetesCluster) -> None:
+    """`kubectl wait` fails on a definition that has no conditions yet."""
+    deadline = time.monotonic() + _READY_S
+    while time.monotonic() < deadline:
+        conditions = cluster.get("crd", _CRD)["status"].get("conditions") or ()
+        if any(one["type"] == "Established" and one["status"] == "True" for one in conditions):
+            return
+        time.sleep(0.05)
+    raise ServiceError(f"{_CRD} was not served after {_READY_S:.0f} s")
+
+
 def _listens(port: int) -> bool:
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1.0):
@@ -107,22 +115,13 @@ def _listens(port: int) -> bool:
         return False
 
 
-def build(target: Path) -> None:
-    """Fill `target` with usr/bin/admission-controller and the custom resource definitions of the same version."""
-    flags = ("-trimpath", "-ldflags=-s -w", f"-o={target / 'usr' / 'bin'}/")
-    run(("go", "build", "-C", str(_SOURCE), *flags, f"{_MODULE}/pkg/admission-controller"), _BUILD_S)
-    where = ("go", "list", "-C", str(_SOURCE), "-m", "-f", "{{.Dir}}", _MODULE)
-    module = subprocess.run(where, capture_output=True, text=True, check=True).stdout.strip()
-    shutil.copy(Path(module) / "deploy" / _CRDS, target / _CRDS)
-
-
 VPA_ADMISSION = Service(
     name="vpa-admission",
     version=VERSION,
     about="answers the reviews that our webhook answers, as a peer",
     cost="3 min of processor time, 60 MB",
     tools=(Tool("go", ("golang-go",)),),
-    recipe=(Path(__file__), _SOURCE / "go.mod", _SOURCE / "go.sum"),
-    build=build,
+    recipe=vpa_admission_build.recipe(),
+    build=vpa_admission_build.build,
     used_by="benches",
 )
