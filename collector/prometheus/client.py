@@ -81,19 +81,19 @@ class PrometheusClient:
         self, selector: str, start_s: float, end_s: float, step_s: float = 0.0, *, level: bool = False
     ) -> Sequence[Series]:
         """The samples of each series in [start_s, end_s] with their own times; with `step_s` one for each step that
-        ends by then, at its end: of a level the highest, of a counter the newest. Raises SourceError.
+        ends in it, at its end: of a level the highest, of a counter the newest. Raises SourceError.
 
         By remote read where that is spoken. Else asked as `selector[span]` at one instant, which gives samples as they
         are; query_range would put the newest value at each step, so that a scrape late by a millisecond reads as a still
         and a double step of a counter.
         """
-        found = self._read(selector, start_s, end_s, series_in)
+        found = self._read(selector, start_s - step_s, end_s, series_in)
         if found is None:
             return self._over_steps(selector, start_s, end_s, step_s, level=level)
         if not step_s:
             return found
-        step_ms, end_ms = round(step_s * 1000), _ms(end_s)
-        steps = (thinned(one.time_ms, one.value, step_ms, end_ms, level=level) for one in found)
+        span_ms = _ms(start_s), _ms(end_s)
+        steps = (thinned(one.time_ms, one.value, _ms(step_s), span_ms, level=level) for one in found)
         return [
             replace(one, time_ms=time_ms, value=value)
             for one, (time_ms, value) in zip(found, steps, strict=True)

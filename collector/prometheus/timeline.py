@@ -149,15 +149,17 @@ def _near_ms(times: Times) -> float:
     return 2.5 * (int(np.diff(times).min()) if len(times) > 1 else USUAL_S * 1000)
 
 
-def thinned(times: Times, values: Values, step_ms: int, until_ms: int, *, level: bool) -> tuple[Times, Values]:
-    """A sample for each step that has any, at the step's end: of a level the highest, of a counter the newest. A step
-    that is not over at `until_ms` is left out."""
-    step = -(-times // step_ms)
-    there = int(np.searchsorted(step, until_ms // step_ms, side="right"))
-    step, values = step[:there], values[:there]
-    if not len(step):
-        return times[:0], values
-    ends = np.flatnonzero(np.diff(step, append=step[-1] + 1))
+def thinned(
+    times: Times, values: Values, step_ms: int, span_ms: tuple[int, int], *, level: bool
+) -> tuple[Times, Values]:
+    """A sample for each step that has any and ends in the span, at the step's end: of a level the highest, of a counter
+    the newest."""
+    end = -(-times // step_ms) * step_ms
+    inside = slice(*np.searchsorted(end, (span_ms[0], span_ms[1] + 1)).tolist())
+    end, values = end[inside], values[inside]
+    if not len(end):
+        return end, values
+    last = np.flatnonzero(np.diff(end, append=-1))
     if level:
-        return step[ends] * step_ms, np.fmax.reduceat(values, np.concatenate(([0], ends[:-1] + 1)))
-    return step[ends] * step_ms, values[ends]
+        return end[last], np.fmax.reduceat(values, np.concatenate(([0], last[:-1] + 1)))
+    return end[last], values[last]

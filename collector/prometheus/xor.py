@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +23,7 @@ Bits = NDArray[np.uint64]
 
 _PAD = bytes(24)
 """Words are read from any bit on, up to two words on from the last bit of a chunk."""
-_AT_ONCE = 4096
+_AT_ONCE = 8192
 """Chunks decoded together: their state and bytes stay in the second-level cache."""
 _DOD_PREFIX = np.array([1] * 8 + [2] * 4 + [3] * 2 + [4] * 2)
 """By the first four bits of a difference of distances: 0, 10, 110, 1110 and 1111 stand before 0, 14, 17, 20 and 64 bits."""
@@ -52,14 +51,20 @@ class Decoded:
 
 def decode(chunks: Sequence[bytes]) -> Decoded:
     """The samples of these chunks. Raises CorruptChunkError."""
-    parts = [_Chunks(chunks[start : start + _AT_ONCE]).decoded() for start in range(0, len(chunks), _AT_ONCE)]
-    if len(parts) == 1:
-        return parts[0]
-    return Decoded(
-        np.concatenate([np.zeros(0, np.int64), *(part.count for part in parts)]),
-        np.concatenate([np.zeros(0, np.int64), *(part.time_ms for part in parts)]),
-        np.concatenate([np.zeros(0), *(part.value for part in parts)]),
-    )
+    count = np.fromiter(map(_samples_in, chunks), np.int64, len(chunks))
+    end = np.cumsum(count)
+    time_ms, value = np.empty(int(count.sum()), np.int64), np.empty(int(count.sum()), _U)
+    for start in range(0, len(chunks), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        _Chunks(chunks[part], count[part]).decode_into(time_ms, value, end[part] - count[part])
+    return Decoded(count, time_ms, value.view(np.float64))
+
+
+def _samples_in(chunk: bytes) -> int:
+    count = int.from_bytes(chunk[:2], "big")
+    if len(chunk) < 2 or count > 4 * len(chunk):  # a sample takes two bits at least
+        raise CorruptChunkError(f"a chunk of {len(chunk)} bytes for {count} samples")
+    return count
 
 
 def first_samples(chunks: Sequence[bytes]) -> Decoded:
@@ -71,16 +76,12 @@ def first_samples(chunks: Sequence[bytes]) -> Decoded:
 class _Chunks:
     """Chunks being decoded, the longest first: those that are at their end are the tail of every array."""
 
-    def __init__(self, chunks: Sequence[bytes]) -> None:
-        length = np.array([len(chunk) for chunk in chunks], np.int64)
+    def __init__(self, chunks: Sequence[bytes], count: Integers) -> None:
+        length = np.fromiter(map(len, chunks), np.int64, len(chunks))
         data = b"".join((*chunks, _PAD))
         begin = np.cumsum(length) - length
-        head = np.frombuffer(data, np.uint8)
-        self._count = head[begin].astype(np.int64) << 8 | head[begin + 1]
-        if length.min() < 2 or (self._count > 4 * length).any():  # a sample takes two bits at least
-            raise CorruptChunkError("a chunk is too short for its number of samples")
-        self._order = np.argsort(-self._count, kind="stable")
-        self._sorted = self._count[self._order]
+        self._order = np.argsort(-count, kind="stable")
+        self._count = count[self._order]
         self._end = (begin + length)[self._order] << 3
         self._words = np.frombuffer(data, ">u8", len(data) // 8).astype(_U)
         self._at = (begin[self._order] + 2) << 3
@@ -89,30 +90,19 @@ class _Chunks:
         self._time, self._distance = np.zeros(k, np.int64), np.zeros(k, np.int64)
         self._value, self._kept, self._trailing = np.zeros(k, _U), np.zeros(k, np.int64), np.zeros(k, np.int64)
 
-    def decoded(self) -> Decoded:
-        longest = int(self._sorted[0])
-        times = np.empty((longest, len(self._sorted)), np.int64)
-        values = np.empty((longest, len(self._sorted)), _U)
-        live = np.searchsorted(-self._sorted, -np.arange(longest), side="left").tolist()
+    def decode_into(self, time_ms: Integers, value: Bits, begin: Integers) -> None:
+        """Put the samples of each chunk where `begin` [k] says. Raises CorruptChunkError."""
+        longest, place = int(self._count[0]), begin[self._order]
+        living = np.searchsorted(-self._count, -np.arange(longest), side="left").tolist()
         try:
-            for sample in range(longest):
-                self._step(sample, live[sample])
-                times[sample, : live[sample]] = self._time[: live[sample]]
-                values[sample, : live[sample]] = self._value[: live[sample]]
+            for sample, live in enumerate(living):
+                self._step(sample, live)
+                time_ms[place[:live]], value[place[:live]] = self._time[:live], self._value[:live]
+                place += 1
         except IndexError as error:
             raise CorruptChunkError("the last chunk ends before its last sample") from error
         if (self._at > self._end).any():
             raise CorruptChunkError("a chunk ends before its last sample")
-        return Decoded(self._count, self._in_order(times), self._in_order(values).view(np.float64))
-
-    def _in_order(self, samples: NDArray[Any]) -> NDArray[Any]:
-        """[longest, k] as they were decoded into one row, chunk by chunk in the order in which they were given."""
-        place = np.empty_like(self._order)
-        place[self._order] = np.arange(len(place))
-        by_chunk: NDArray[Any] = np.ascontiguousarray(samples.T)[place]
-        if self._sorted[-1] == len(samples):
-            return by_chunk.reshape(-1)
-        return by_chunk[np.arange(len(samples)) < self._count[:, None]]
 
     def _step(self, sample: int, live: int) -> None:
         at = self._at[:live]

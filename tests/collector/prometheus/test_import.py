@@ -48,7 +48,9 @@ def test_every_sample_becomes_a_row_with_its_own_time(serve: Serve, importer: Im
     assert [row.interval_ms for row in rows[1:]] == [round((b - a) * 1000) for a, b in pairwise(times)]
     assert [row.signals["memory_working_set_bytes"] for row in rows] == memory
     assert "cpu_cores" not in rows[0].signals
-    assert [row.signals["cpu_cores"] for row in rows[1:]] == pytest.approx(cores[1:], rel=1e-8)  # the clock of floats: 0.2 µs
+    assert [row.signals["cpu_cores"] for row in rows[1:]] == pytest.approx(
+        cores[1:], rel=1e-8
+    )  # the clock of floats: 0.2 µs
 
 
 def test_profiles_hold_the_numbers_that_went_in(serve: Serve, importer: Importer, log: EventLog) -> None:
