@@ -18,6 +18,7 @@ BENCHES: dict[str, str] = {
     "ingest": "the profiler: samples per second on one core and through Kafka, memory per workload, against VPA",
     "fingerprint": "which workload is this, on GPUs never seen: accuracy, unknown ones, cold start, matching speed",
     "mig": "MIG size from whole-GPU telemetry: slice speed and the smallest slice within a slowdown, on MISO",
+    "exposition": "the series of a fleet on /metrics: time to make the text of 2,000 workloads, of 2,000 and of 100,000",
     "pack": "inference services on MIG: GPUs used for rate and latency targets, against ParvaGPU",
     "place": "placement on the openb cluster: GPU allocation, against Random, BestFit and FGD",
     "place-api": "POST /v1/place over 1,500 candidate nodes, POST /v1/pack over 800 GPUs: time of an answer",

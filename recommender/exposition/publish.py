@@ -46,6 +46,11 @@ class FleetSeries:
         self._made_of: Snapshot | None = None
         self.text = b""
 
+    @property
+    def behind(self) -> bool:
+        """Whether advice of some workloads is left for the next pass."""
+        return self._advisor.behind
+
     def run(self, stop: threading.Event) -> None:
         while not stop.is_set():
             self.refresh()
@@ -54,7 +59,7 @@ class FleetSeries:
     def refresh(self) -> None:
         """Make the series anew when there is a newer snapshot, or advice still to be looked at."""
         snapshot = self._view.snapshot
-        newer = snapshot is not self._made_of or self._advisor.behind
+        newer = snapshot is not self._made_of or self.behind
         if newer and (len(snapshot) or snapshot.nodes):
             began = self._now()
             self.text, self._made_of = self.make(snapshot), snapshot

@@ -47,6 +47,7 @@ scrape_configs:
   - {{job_name: sizewise, honor_labels: true, static_configs: [targets: ["127.0.0.1:{api}", "127.0.0.1:{replica}"]]}}
   - {{job_name: sizewise-roles, honor_labels: true, static_configs: [targets: ["127.0.0.1:{probe}"]]}}
 """
+_POD = {"metadata": {"generateName": "cart-1-", "namespace": "shop"}, "spec": {"containers": [{"name": "server"}]}}
 _REVIEW = {
     "apiVersion": "admission.k8s.io/v1",
     "kind": "AdmissionReview",
@@ -56,7 +57,7 @@ _REVIEW = {
         "namespace": "shop",
         "resource": {"group": "", "version": "v1", "resource": "pods"},
         "kind": {"group": "", "version": "v1", "kind": "Pod"},
-        "object": {"metadata": {"generateName": "cart-1-"}, "spec": {"containers": [{"name": "server"}]}},
+        "object": _POD,
     },
 }
 
@@ -141,7 +142,7 @@ class Running:
         """Questions of people and schedulers to the API, and reviews for the webhook, whose certificate is its own."""
         assert text(f"{self.api}/v1/workloads")
         assert text(f"{self.api}/v1/recommendations")
-        post(f"{self.api}/v1/extender/filter", {"Pod": {"metadata": {"name": "p"}}, "NodeNames": ["h100-1"]})
+        post(f"{self.api}/v1/extender/filter", {"Pod": _POD, "NodeNames": ["h100-1"]})
         anyone = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
         assert post(f"https://127.0.0.1:{webhook}/mutate", _REVIEW, anyone)["response"]["allowed"]
