@@ -102,7 +102,7 @@ class OwnFeed:
                     yield Change(workload, partition, key, row)
         there = restrict(snapshot, self._scope)
         for number, part in enumerate(parts):
-            for workload, offset in reversed(part.removed.items()):
+            for workload, offset in reversed(list(part.removed.items())):
                 if offset < place.sure[number]:
                     break
                 if workload > place.after and self._scope.sees_workload(workload) and there.get(workload) is None:

@@ -152,7 +152,7 @@ def _declared(route: Any) -> Declared:
         raise UndeclaredRouteError(
             f"route {path} declares no verb: give it openapi_extra=needs(...) with one of {', '.join(VERBS)}"
         )
-    return Declared(route.path_regex, frozenset(route.methods), verb)
+    return Declared(route.path_regex, frozenset(route.methods or ()), str(verb))
 
 
 def _knock(scope: MutableMapping[str, Any]) -> Knock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -55,9 +56,9 @@ class Api:
         self.app = create_app(view, ApiSettings(ask_who=guarded), NullMeter(), lambda: 0.0, exposition, guard)
         self.client = TestClient(self.app, base_url="http://localhost:8080", follow_redirects=False)
 
-    def get(self, path: str, shown: NewToken | None = None, **headers: str) -> Any:
+    def get(self, path: str, shown: NewToken | None = None, headers: Mapping[str, str] | None = None) -> Any:
         said = {"Authorization": f"Bearer {shown.text}"} if shown else {}
-        return self.client.get(path, headers=said | headers)
+        return self.client.get(path, headers=said | dict(headers or {}))
 
 
 def test_every_documented_route_declares_its_verb_or_is_open() -> None:
@@ -215,16 +216,16 @@ def test_on_loopback_nobody_is_asked_and_hosts_are_checked() -> None:
     api = Api(guarded=False)
     assert api.get("/v1/workloads").json()["total"] == 2
     assert api.get("/metrics").status_code == 200
-    assert api.get("/v1/workloads", Host="evil.example").status_code == 400
-    assert Api().get("/v1/workloads", TOKENS["read"], Host="sizewise.example").json()["total"] == 1
+    assert api.get("/v1/workloads", headers={"Host": "evil.example"}).status_code == 400
+    assert Api().get("/v1/workloads", TOKENS["read"], headers={"Host": "sizewise.example"}).json()["total"] == 1
 
 
 def test_a_request_keeps_its_id_and_a_hostile_one_is_replaced() -> None:
     """The id is in the answer and in the record."""
     api = Api()
-    assert api.get("/v1/nodes", **{"X-Request-Id": "abc-1"}).headers["x-request-id"] == "abc-1"
+    assert api.get("/v1/nodes", headers={"X-Request-Id": "abc-1"}).headers["x-request-id"] == "abc-1"
     assert api.trail.entries[-1].request_id == "abc-1"
-    made = api.get("/v1/nodes", **{"X-Request-Id": "a b\x00" * 99}).headers["x-request-id"]
+    made = api.get("/v1/nodes", headers={"X-Request-Id": "a b\x00" * 99}).headers["x-request-id"]
     assert len(made) == 16
 
 
