@@ -12,7 +12,7 @@ from tests.kubernetes.manifests import of_kind, rendered
 from tests.kubernetes.nodes import INVENTORY
 from tests.kubernetes.webhook import Webhook
 
-MODES = {"shop": "apply", "desk": "recommend", "closed": "off", "quiet": ""}
+MODES = {"shop": "apply", "ruled": "apply", "desk": "recommend", "closed": "off", "quiet": ""}
 """Namespaces and their label sizewise.dev/mode; `quiet` has none."""
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from deploy.services.kubernetes import KubernetesCluster
@@ -57,3 +58,12 @@ def create(cluster: KubernetesCluster, manifest: Manifest, *options: str) -> Cre
     """`kubectl create`. Raises ServiceError when the API server refuses it."""
     done = cluster.kubectl("create", "-f", "-", "-o", "json", *options, stdin=json.dumps(manifest))
     return Created(json.loads(done.stdout), done.stderr)
+
+
+def until_created(cluster: KubernetesCluster, manifest: Manifest, condition: Callable[[Created], bool]) -> Created:
+    """The first pod, of a dry run, that comes out as the test wants it; the last one of half a minute if none does. For
+    what reaches the webhook or the API server a moment later: a rule, an owner, a certificate."""
+    deadline = time.monotonic() + 30
+    while not condition(made := create(cluster, manifest, "--dry-run=server")) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return made

@@ -15,7 +15,7 @@ from lightkube.resources.core_v1 import Pod
 from deploy.services.kubernetes import KubernetesCluster
 from tests.kubernetes.fleet import Fleet
 from tests.kubernetes.injector import SIDECAR, injector
-from tests.kubernetes.pods import Quantities, create, pod
+from tests.kubernetes.pods import Quantities, create, pod, until_created
 from tests.kubernetes.webhook import Webhook, annotations_of, configuration, registered
 
 ASKED = {"cpu": "600m", "memory": "1Gi"}
@@ -150,6 +150,42 @@ def test_a_sidecar_that_is_injected_later_is_sized_too(
     applied = json.loads(made.annotations[APPLIED])
     assert applied["before"]["main"]["requests"] == ASKED
     assert applied["before"]["proxy"]["requests"] == SIDECAR["resources"]["requests"]
+
+
+def test_what_a_namespace_demands_is_kept(cluster: KubernetesCluster, fleet: Fleet) -> None:
+    """331m would be refused by a LimitRange that starts at 500m: the pod gets 500m, and is admitted."""
+    rule = {"type": "Container", "min": {"cpu": "500m"}}
+    metadata = {"name": "least", "namespace": "ruled"}
+    cluster.apply({"apiVersion": "v1", "kind": "LimitRange", "metadata": metadata, "spec": {"limits": [rule]}})
+    sized = until_created(
+        cluster, pod("ruled", "web", ASKED), lambda made: made.resources()["requests"]["cpu"] == "500m"
+    )
+    target = fleet.targets["prod/ruled/Deployment/web/main"]
+    assert sized.resources()["requests"] == {"cpu": "500m", "memory": target["memory"]}
+
+
+def test_an_owner_is_followed_to_the_deployment(cluster: KubernetesCluster, target: Mapping[str, str]) -> None:
+    """Nothing in the name of pod or ReplicaSet says `web`: only the ReplicaSet's own owner does."""
+    replica_set = owned_by_deployment(cluster, "shop", "web", "canary")
+    manifest = pod("shop", "canary")
+    manifest["metadata"] |= {"labels": {}, "ownerReferences": [replica_set]}
+    manifest["spec"]["containers"][0]["resources"] = {"requests": ASKED}
+    made = until_created(cluster, manifest, lambda made: made.resources()["requests"] != ASKED)
+    assert made.resources()["requests"] == target
+
+
+def owned_by_deployment(cluster: KubernetesCluster, namespace: str, deployment: str, name: str) -> dict[str, object]:
+    """A ReplicaSet of a Deployment, and the reference by which a pod names it."""
+    selector, container = {"app": name}, {"name": "main", "image": "example.org/main"}
+    template = {"metadata": {"labels": selector}, "spec": {"containers": [container]}}
+    spec = {"selector": {"matchLabels": selector}, "template": template}
+    owners: list[dict[str, object]] = []
+    for kind, called in (("Deployment", deployment), ("ReplicaSet", name)):
+        metadata = {"name": called, "namespace": namespace, "ownerReferences": owners}
+        cluster.apply({"apiVersion": "apps/v1", "kind": kind, "metadata": metadata, "spec": spec})
+        uid = cluster.get("-n", namespace, kind, called)["metadata"]["uid"]
+        owners = [{"apiVersion": "apps/v1", "kind": kind, "name": called, "uid": uid, "controller": True}]
+    return owners[0]
 
 
 def _twice(quantity: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,7 @@ from deploy.services.kubernetes import KubernetesCluster
 from tests.kubernetes.certificates import Authority
 from tests.kubernetes.fleet import Fleet
 from tests.kubernetes.manifests import Manifest
-from tests.kubernetes.pods import Created, create, pod
+from tests.kubernetes.pods import Created, create, pod, until_created
 from tests.kubernetes.webhook import Webhook, annotations_of, configuration, registered
 
 ASKED = {"cpu": "600m", "memory": "1Gi"}
@@ -48,7 +49,7 @@ def test_a_webhook_that_hangs_delays_a_pod_by_its_time_limit_at_most(
     assert made.resources() == {"requests": ASKED}
     assert annotations_of(cluster, "shop")[FAILED_OPEN] == "pods.sizewise.dev"
     assert waited_s < manifest["webhooks"][0]["timeoutSeconds"] + MARGIN_S
-    assert _sooner_or_later(cluster, lambda made: made.resources() != {"requests": ASKED})
+    assert _sized(until_created(cluster, pod("shop", "web", ASKED), _sized))
 
 
 def test_a_webhook_that_is_gone_delays_nobody(cluster: KubernetesCluster, own: Webhook, manifest: Manifest) -> None:
@@ -65,15 +66,20 @@ def test_a_rotated_certificate_is_served_without_a_restart(
     second = Authority("second")
     second.issue(own.certificate, own.key)
     cluster.apply(configuration(cluster, own.url, second))
-    assert _sooner_or_later(cluster, lambda made: made.resources() != {"requests": ASKED})
+    assert _sized(until_created(cluster, pod("shop", "web", ASKED), _sized))
     assert FAILED_OPEN not in annotations_of(cluster, "shop")
 
 
-def _sooner_or_later(cluster: KubernetesCluster, condition: Callable[[Created], bool]) -> bool:
-    """Whether some pod of the next half minute is created as the test wants it."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        if condition(create(cluster, pod("shop", "web", ASKED), "--dry-run=server")):
-            return True
-        time.sleep(0.2)
-    return False
+def test_a_webhook_makes_and_shares_its_own_certificate(
+    cluster: KubernetesCluster, fleet: Fleet, tmp_path: Path
+) -> None:
+    """With the rights of the shipped roles it writes the Secret, and tells the API server whom to trust."""
+    started = Webhook(cluster, fleet.location, tmp_path, self_made=True)
+    with registered(cluster, configuration(cluster, started.url, None), "shop"):
+        assert _sized(until_created(cluster, pod("shop", "web", ASKED), _sized))
+    assert set(cluster.get("-n", "sizewise", "secret", "sizewise-tls")["data"]) == {"tls.crt", "tls.key", "ca.crt"}
+    started.process.kill()
+
+
+def _sized(made: Created) -> bool:
+    return made.resources() != {"requests": ASKED}

@@ -21,19 +21,23 @@ from tests.kubernetes.manifests import Manifest, one, rendered
 from tests.kubernetes.pods import create, pod
 
 CERTIFICATE_LOOK_S = 0.1
+SELF_MADE = 'made_in = "secret:sizewise/sizewise-tls"\nconfiguration = "sizewise"'
+"""As the variables of deploy/kubernetes/self-signed/webhook.yaml say it; for 127.0.0.1 by default."""
 _READY_S, _STOP_S = 60.0, 10.0
 
 
 class Webhook:
     """A process with the rights of the shipped service account, and a certificate that the test may change."""
 
-    def __init__(self, cluster: KubernetesCluster, location: str, folder: Path) -> None:
-        """Returns when it has read the log. Ended by `close`."""
+    def __init__(self, cluster: KubernetesCluster, location: str, folder: Path, self_made: bool = False) -> None:
+        """self_made: it makes its certificate itself, as in deploy/kubernetes/self-signed. Returns when it has read the
+        log. Ended by `close`."""
         self.authority = Authority("first")
         self.certificate, self.key = folder / "tls.crt", folder / "tls.key"
         self.authority.issue(self.certificate, self.key)
         port, self._probe_port = free_port(), free_port()
         self.url = f"https://127.0.0.1:{port}/mutate"
+        files = f'certificate = "{self.certificate}"\nkey = "{self.key}"'
         settings = folder / "settings.toml"
         settings.write_text(
             f"""
@@ -48,9 +52,8 @@ class Webhook:
             [webhook.pods]
             gpu = "recommend"
             [webhook.tls]
-            certificate = "{self.certificate}"
-            key = "{self.key}"
             check_interval_s = {CERTIFICATE_LOOK_S}
+            {SELF_MADE if self_made else files}
             """
         )
         command = [sys.executable, "-m", "sizewise", "webhook", f"--config={settings}", f"--state={folder}"]
@@ -74,12 +77,15 @@ class Webhook:
             return None
 
 
-def configuration(cluster: KubernetesCluster, url: str, authority: Authority) -> Manifest:
-    """The shipped registration. Only where the webhook is differs: nothing routes Services here."""
+def configuration(cluster: KubernetesCluster, url: str, authority: Authority | None) -> Manifest:
+    """The shipped registration. Only where the webhook is differs: nothing routes Services here. authority: whom the API
+    server is to trust; None: the webhook tells it."""
     found = deepcopy(one(rendered(cluster, "self-signed"), "MutatingWebhookConfiguration", "sizewise"))
     for webhook in found["webhooks"]:
         del webhook["clientConfig"]["service"]
-        webhook["clientConfig"] |= {"url": url, "caBundle": base64.b64encode(authority.pem).decode()}
+        webhook["clientConfig"]["url"] = url
+        if authority:
+            webhook["clientConfig"]["caBundle"] = base64.b64encode(authority.pem).decode()
     return found
 
 
