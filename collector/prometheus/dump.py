@@ -91,9 +91,10 @@ class Dump:
         self, selector: str, start_s: float, end_s: float, step_s: float = 0.0, *, level: bool = False
     ) -> Sequence[Series]:
         """The samples of each series in [start_s, end_s]; with `step_s` one for each step, as a server would thin them."""
-        found = [_between(one, round(start_s * 1000), round(end_s * 1000)) for one in self._chosen(selector)]
-        if step_s:
-            steps = (thinned(s.time_ms, s.value, round(step_s * 1000), round(end_s * 1000), level=level) for s in found)
+        start_ms, end_ms, step_ms = round(start_s * 1000), round(end_s * 1000), round(step_s * 1000)
+        found = [_between(one, start_ms - step_ms, end_ms) for one in self._chosen(selector)]
+        if step_ms:
+            steps = (thinned(one.time_ms, one.value, step_ms, (start_ms, end_ms), level=level) for one in found)
             found = [replace(one, time_ms=t, value=v) for one, (t, v) in zip(found, steps, strict=True)]
         return [one for one in found if len(one.time_ms)]
 
