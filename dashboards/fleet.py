@@ -5,12 +5,11 @@ from __future__ import annotations
 from dashboards import variables
 from dashboards.page import Page, Section, link_to
 from dashboards.panels import BYTES, CORES, RATIO, USD_PER_HOUR, Column, Query, Style, lines, number, table
-from dashboards.queries import fleet, increase
+from dashboards.queries import ON_WORKLOAD, fleet, increase
 from dashboards.tables import TO_WORKLOAD, WORKLOAD_COLUMNS
 
 UID = "sizewise-fleet"
 _RAISED = fleet("sizewise_workload_action_info", action="raise")
-_PER_NAMESPACE = "sum by (cluster, namespace) ({})"
 
 
 def _total(name: str) -> str:
@@ -150,11 +149,10 @@ def _namespaces() -> Section:
 
 
 def _largest() -> Section:
-    largest = {
-        "CPU": f"topk(50, {fleet('sizewise_workload_cpu_saving_cores')})",
-        "Memory": f"topk(50, {fleet('sizewise_workload_memory_saving_bytes')})",
-        "Confidence": fleet("sizewise_workload_confidence_ratio"),
-    }
+    cpu = f"topk(50, {fleet('sizewise_workload_cpu_saving_cores')})"
+    memory = f"topk(50, {fleet('sizewise_workload_memory_saving_bytes')})"
+    shown = f"{fleet('sizewise_workload_confidence_ratio')} and {ON_WORKLOAD} ({cpu} or {memory})"
+    largest = {"CPU": cpu, "Memory": memory, "Confidence": shown}
     columns = [
         *WORKLOAD_COLUMNS,
         Column("CPU", "CPU to give back", CORES),
@@ -182,7 +180,7 @@ def _largest() -> Section:
 def _risk() -> Section:
     raised = {"Raise": _RAISED}
     for title, name in {"CPU": "cpu_recommended_request_cores", "Memory": "memory_recommended_request_bytes"}.items():
-        raised[title] = fleet(f"sizewise_workload_{name}")
+        raised[title] = f"{fleet(f'sizewise_workload_{name}')} and {ON_WORKLOAD} {_RAISED}"
     columns = [
         *WORKLOAD_COLUMNS,
         Column("resource", "Too small"),

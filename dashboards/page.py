@@ -114,8 +114,15 @@ def _alive(dashboard: Json) -> Json:
     """Without the keys that Grafana no longer knows, and without panel settings that say nothing."""
     kept = {key: value for key, value in dashboard.items() if key not in _DEAD}
     kept["panels"] = [_alive_panel(panel) for panel in kept["panels"]]
-    kept["templating"] = {"list": [_without(v, _DEAD_IN_VARIABLES) for v in kept["templating"]["list"]]}
-    return kept
+    kept["templating"] = {"list": [_alive_variable(variable) for variable in kept["templating"]["list"]]}
+    return kept | {"timepicker": {}}
+
+
+def _alive_variable(variable: Json) -> Json:
+    """Chosen at first: everything where that may be chosen, else the first value that there is."""
+    every = {"text": ["All"], "value": ["$__all"]}
+    first: Json = {"text": "default", "value": "default"} if variable["type"] == "datasource" else {}
+    return _without(variable, _DEAD_IN_VARIABLES) | {"current": every if variable["includeAll"] else first}
 
 
 def _alive_panel(panel: Json) -> Json:

@@ -14,13 +14,6 @@ WORKLOAD_COLUMNS = (
     Column("cluster", "Cluster"),
 )
 TO_WORKLOAD = link_to(WORKLOAD_UID, "This workload", cluster="cluster", namespace="namespace", workload="workload")
-ACTION_WORDS = {
-    "lower": "lower: more than it needs",
-    "raise": "raise: too small",
-    "leave": "leave as it is",
-    "set": "set: none is known",
-    "insufficient": "too little seen",
-}
 REASON_WORDS = {str(reason.name).lower().replace("_", "-"): SENTENCES[reason] for reason in Reason}
 CLASS_WORDS = {
     "compute": "compute",

@@ -8,16 +8,14 @@ DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 
 def datasource() -> Template:
-    return Template(
-        name="datasource", label="Data source", type="datasource", query="prometheus", default="default", sort=0
-    )
+    return Template(name="datasource", label="Data source", type="datasource", query="prometheus", sort=0)
 
 
-def _values(name: str, label: str, metric: str, *given: str, **kept: bool) -> Template:
-    """The values of a label of a metric, among the series that the variables before it let through."""
+def _values(name: str, label: str, metric: str, *given: str, every: bool = True, none: bool = False) -> Template:
+    """The values of a label of a metric, among the series that the variables before it let through. every: several or all
+    may be chosen. none: All takes series without the label too."""
     chosen = ", ".join(f'{other}=~"${other}"' for other in given)
     query = f"label_values({metric}{{{chosen}}}, {name})" if given else f"label_values({metric}, {name})"
-    every = kept.get("every", True)
     return Template(
         name=name,
         label=label,
@@ -25,8 +23,7 @@ def _values(name: str, label: str, metric: str, *given: str, **kept: bool) -> Te
         query=query,
         includeAll=every,
         multi=every,
-        allValue=".*" if name in ("namespace", "workload") else (".+" if every else None),
-        default="All" if every else None,
+        allValue=(".*" if none else ".+") if every else None,
         refresh=REFRESH_ON_TIME_RANGE_CHANGE,
     )
 
@@ -44,9 +41,11 @@ def cluster() -> Template:
 
 
 def namespace() -> Template:
-    return _values("namespace", "Namespace", "sizewise_namespace_workloads", "job", "cluster")
+    return _values("namespace", "Namespace", "sizewise_namespace_workloads", "job", "cluster", none=True)
 
 
 def workload(every: bool = True) -> Template:
     """`every` False: exactly one, for a page about it."""
-    return _values("workload", "Workload", "sizewise_workload_instances", "job", "cluster", "namespace", every=every)
+    return _values(
+        "workload", "Workload", "sizewise_workload_instances", "job", "cluster", "namespace", every=every, none=True
+    )
