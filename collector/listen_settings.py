@@ -13,13 +13,16 @@ class ListenSettings:
     """HOST:PORT to receive remote-write and OTLP at; empty: nothing is received. [::]:9201 for IPv6."""
 
     token: str = ""
-    """Bearer token that senders must show; empty: whoever reaches the address may send."""
+    """Bearer token that senders must show; empty: whoever reaches the address may send, which only loopback allows."""
 
     certificate_file: str = ""
     """PEM file of the certificate for TLS, with its chain; empty: plain HTTP."""
 
     key_file: str = ""
     """PEM file of the certificate's key; empty: it is in certificate_file."""
+
+    insecure_anyone_may_write: bool = False
+    """Take samples at any address without TLS or without a token: whoever reaches it makes up what workloads use."""
 
     settle_s: float = 10.0
     """How long samples wait for their siblings: a sender splits one scrape over several requests, up to its
@@ -61,6 +64,11 @@ class ListenSettings:
     def __post_init__(self) -> None:
         if self.address and not self.address.rpartition(":")[2].isdigit():
             raise ValueError(f"address is {self.address!r}; it must be HOST:PORT, such as 0.0.0.0:9201")
+        if self.address and not self._asks_or_loopback and not self.insecure_anyone_may_write:
+            raise ValueError(
+                f"address is {self.address!r}, which others can reach: set token, certificate_file and key_file, so that senders "
+                "show who they are and nobody reads it on the way, listen on 127.0.0.1, or say --insecure-anyone-may-write"
+            )
         if self.settle_s < 0:
             raise ValueError(f"settle_s is {self.settle_s}; it must not be below 0")
         if self.idle_s <= self.max_gap_s:
@@ -73,3 +81,7 @@ class ListenSettings:
     def host_port(self) -> tuple[str, int]:
         host, _, port = self.address.rpartition(":")
         return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104  (what `:9201` means everywhere)
+
+    @property
+    def _asks_or_loopback(self) -> bool:
+        return bool(self.token and self.certificate_file) or self.host_port[0] in ("127.0.0.1", "::1", "localhost")

@@ -43,7 +43,17 @@ def test_an_address_that_is_taken_is_named(tmp_path: Path) -> None:
 )
 def test_addresses(address: str, host_port: tuple[str, int]) -> None:
     """Host and port as everywhere; without a host it is all of IPv4."""
-    assert ListenSettings(address=address).host_port == host_port
+    assert ListenSettings(address=address, insecure_anyone_may_write=True).host_port == host_port
+
+
+def test_elsewhere_than_on_loopback_senders_show_who_they_are() -> None:
+    """TLS and a token, both, or the frank setting. On loopback neither."""
+    files = {"certificate_file": "c.pem", "key_file": "k.pem"}
+    ListenSettings(address="[::1]:9201")
+    ListenSettings(address="0.0.0.0:9201", token="secret", **files)  # type: ignore[arg-type]
+    for kept in ({}, {"token": "secret"}, files):
+        with pytest.raises(ValueError, match="--insecure-anyone-may-write"):
+            ListenSettings(address=":9201", **kept)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
