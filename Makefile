@@ -40,7 +40,7 @@ format: $(VENV)/.dev ## let ruff rewrite the code
 lock: $(VENV)/.dev ## write requirements/*.txt anew from pyproject.toml
 	$(PIP) install uv
 	cd requirements && for set in run dev; do \
-	  extras="--extra server --extra prometheus --extra listen --extra install"; \
+	  extras="--extra server --extra prometheus --extra listen --extra kubernetes --extra install"; \
 	  [ $$set = run ] || extras="--all-extras"; \
 	  ../$(BIN)/uv pip compile ../pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	    --no-header --no-emit-index-url --no-emit-find-links --quiet $$extras -o $$set.txt; done
