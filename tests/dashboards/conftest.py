@@ -10,7 +10,7 @@ import pytest
 from tests.dashboards.running import Running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def running(prometheus_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """sizewise with CPU and GPU workloads, a webhook that was asked, and a Prometheus that has scraped both."""
     made = Running(prometheus_home, tmp_path_factory.mktemp("dashboards"))

@@ -67,16 +67,19 @@ def test_prometheus_evaluates_every_rule(running: Running) -> None:
     assert {rule.name for rule in rules()} == set(states)
     assert {name: rule["lastError"] for name, rule in states.items() if rule["health"] != "ok"} == {}
     awake = {name for name, rule in states.items() if rule.get("state", "inactive") != "inactive"}
-    assert awake == {"SizewiseWorkloadOOMRisk", "SizewiseWorkloadThrottled", "SizewiseGpuIdle", "SizewiseModelStale"}
+    assert awake >= {"SizewiseWorkloadOOMRisk", "SizewiseWorkloadThrottled", "SizewiseGpuIdle", "SizewiseModelStale"}
+    notes = [alert["annotations"] for rule in states.values() for alert in rule.get("alerts", [])]
+    assert not [text for note in notes for text in note.values() if "<no value>" in text or "error" in text]
 
 
 def test_replicas_that_tell_the_same_count_once(running: Running) -> None:
-    """Two processes answer from one log. Totals of dashboards and rules are those of one of them."""
+    """Two processes answer from one log. Totals of dashboards and rules are those of one of them; of this machine's own
+    workloads the two may be a moment apart, of the others not."""
     name = "sizewise_namespace_cpu_requested_cores"
-    apart = {one["metric"]["instance"]: float(one["value"][1]) for one in running.query(f"sum by (instance) ({name})")}
-    together = running.query(chosen(f"sum({fleet(name)})", ALL))
+    apart = running.query(f'sum by (instance) ({name}{{cluster="prod"}})')
+    together = running.query(chosen(f"sum({fleet(name, cluster='prod')})", ALL))
     assert len(apart) == 2
-    assert {float(one["value"][1]) for one in together} == set(apart.values())
+    assert {one["value"][1] for one in together} == {one["value"][1] for one in apart}
 
 
 def test_what_is_scraped_is_declared(running: Running) -> None:
