@@ -83,7 +83,7 @@ FLEET_METRICS: tuple[MetricSpec, ...] = (
     # one workload: what limits it
     _workload(
         "bottleneck_info",
-        "Always 1; what limits its CPU side, its GPU side, and the workload (device) as a whole",
+        "Always 1; what limits its CPU side, its GPU side, or (device `all`) the workload as a whole",
         "device",
         "class",
         "io_kind",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from models.bottleneck import DRAM_CEILING
 from models.bottleneck import Bottleneck as Class
 from models.columns import Columns
-from models.hardware.discovery import find_gpu, mig_of, name_of
+from models.hardware.discovery import InvalidProfileError, find_gpu, mig_of, name_of
 from models.hardware.geometry import MigGpu, UnknownProfileError
 from models.inventory import Gpu, Node
 from models.peak16 import from_peak16
@@ -111,7 +111,10 @@ def advise_slice(
 ) -> tuple[SliceAdvice, MigGpu | None]:
     """The smallest slice for a workload, of the GPU that it holds, else of the model that it was last seen on; and what
     that GPU can be cut into. NVML's word on the GPU that it holds wins over the catalogue."""
-    mig = mig_of(held.gpu.model, held.gpu.pci_device_id, held.gpu.mig_profiles) if held else None
+    try:
+        mig = mig_of(held.gpu.model, held.gpu.pci_device_id, held.gpu.mig_profiles) if held else None
+    except InvalidProfileError as error:
+        return SliceAdvice("refused", None, {}, "", (Because("mig-profiles", str(error)),)), None
     if mig is None:
         known = find_gpu(seen.model)
         mig = known.mig if known else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from models.hardware.discovery import find_gpu, mig_of
+from models.hardware.discovery import InvalidProfileError, find_gpu, mig_of
 from models.hardware.geometry import UnknownProfileError
 from models.hardware.prices import PRICES
 from models.inventory import Gpu, Node
@@ -30,10 +30,10 @@ def holdings(nodes: Mapping[str, Node]) -> list[Holding]:
 
 def share_of(gpu: Gpu, mig_profile: str) -> float:
     """Share of the GPU's compute that a slice is; the whole GPU, and a slice that nobody knows, count as 1."""
-    mig = mig_of(gpu.model, gpu.pci_device_id, gpu.mig_profiles) if mig_profile else None
     try:
+        mig = mig_of(gpu.model, gpu.pci_device_id, gpu.mig_profiles) if mig_profile else None
         return mig.compute_share(mig.profile(mig_profile)) if mig else 1.0
-    except UnknownProfileError:
+    except (UnknownProfileError, InvalidProfileError):
         return 1.0
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 @dataclass(frozen=True, slots=True)
 class ExpositionSettings:
     workloads_limit: int = 2000
-    """Workloads that are told one by one, those with most at stake: about 45 series each, 60 on GPUs. The others stand in
+    """Workloads that are told one by one, those with most at stake: about 45 series each, 70 on GPUs. The others stand in
     the totals of their namespace, and `sizewise_workloads_not_exported` counts them."""
 
     nodes_limit: int = 2000

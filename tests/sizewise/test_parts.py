@@ -101,6 +101,15 @@ def test_every_declared_metric_can_be_counted_and_is_exposed() -> None:
     assert "sizewise_build_info{" in text
 
 
+def test_a_gauge_is_told_from_its_first_value_on() -> None:
+    """Not as 0 before: the age of a view that a role does not have would hide the age of one that is stale."""
+    meter = PrometheusMeter()
+    assert "sizewise_view_age_seconds" not in meter.exposition().decode()
+    meter.gauge("sizewise_view_age_seconds", 7.0)
+    meter.gauge("sizewise_view_age_seconds", 8.0)
+    assert "sizewise_view_age_seconds 8.0" in meter.exposition().decode()
+
+
 def test_a_metric_that_the_catalogue_lacks_is_refused() -> None:
     """Names and labels come from one place."""
     with pytest.raises(KeyError):

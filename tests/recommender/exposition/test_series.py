@@ -7,8 +7,9 @@ import pytest
 
 from models.bottleneck import Bottleneck
 from models.fleet_metrics import FLEET_CATALOGUE
+from models.hardware.discovered import DiscoveredProfile
 from models.hardware.discovery import code_of
-from models.inventory import Allocation, Coverage, Node
+from models.inventory import Allocation, Coverage, Gpu, MigInstance, Node
 from models.metrics import CATALOGUE, NullMeter
 from models.peak16 import to_peak16
 from models.profile import GPU_SIGNALS_KEPT
@@ -256,6 +257,22 @@ def test_foreign_names_and_an_empty_view() -> None:
     found = series(snapshot(slab(['odd "id"'])))
     assert value(found, "sizewise_workload_instances", workload='odd "id"', cluster="") == 1
     assert "sizewise_workload_instances" not in series(Snapshot())
+
+
+def test_a_workload_in_two_slabs_is_told_once() -> None:
+    """As after a change of the number of partitions, until the old slab is gone."""
+    found = series(snapshot(slab([CART]), slab([IDLE, CART])))
+    assert len(found["sizewise_workload_instances"]) == 2
+
+
+def test_mig_profiles_that_cannot_be_read_are_a_reason() -> None:
+    """A name that is none: the slice counts as a whole GPU, there is no advice, and the rest is told."""
+    odd = DiscoveredProfile("nonsense", 0, 1, 7, 10 * GIB, 14, ((0, 1),))
+    whole = Gpu("g", H100, 80 * GIB, mig_enabled=True, mig=(MigInstance("m", "1g.10gb", 0),), mig_profiles=(odd,))
+    node = Node("prod", "n", 1, gpus=(whole,), allocations=(Allocation(IDLE, "i", gpu_uuids=("m",)),))
+    found = series(Snapshot(snapshot(slab([IDLE], gpu_profile())).slabs, {"prod/n": node}, (), 1))
+    assert value(found, "sizewise_workload_mig_advice_info", action="refused", reason="mig-profiles") == 1
+    assert value(found, "sizewise_namespace_gpus_held", namespace="ml") == 1
 
 
 def test_advice_is_looked_at_in_portions() -> None:
