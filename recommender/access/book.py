@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -20,11 +20,13 @@ _NOBODY = ApiToken("", "0" * 64, "", (), (), 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """who: as audit entries name it. sealer: for what a tenant carries."""
+    """who: as audit entries name it. sealer: for what a tenant carries. holds: whether its token is good still, for answers
+    that go on for long."""
 
     who: str
     scope: Scope
     sealer: Sealer | None = field(default=None, compare=False)
+    holds: Callable[[], bool] = field(default=lambda: True, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,11 @@ class TokenBook:
         if common_name not in self._by_certificate:
             return self._unknown("unknown-token")
         return self._judged(*self._by_certificate[common_name], now_ms)
+
+    def holds(self, who: str, now_ms: int) -> bool:
+        """Whether who was let in before would be now."""
+        kept, scope = self._by_id.get(who.removeprefix("token:"), (_NOBODY, NOTHING))
+        return isinstance(self._judged(kept, scope, now_ms), Asker)
 
     def _judged(self, kept: ApiToken, scope: Scope, now_ms: int) -> Asker | Refused:
         who = f"token:{kept.id}"

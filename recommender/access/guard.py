@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from models.audit import AuditEntry
 from models.metrics import Meter
@@ -46,7 +46,10 @@ class Guard:
     def admit(self, knock: Knock) -> Asker | Refused | Wait:
         """Who it is. A token wins over a certificate."""
         found = self._found(knock)
-        if isinstance(found, Asker) or found.why == "not-ready":
+        if isinstance(found, Asker):
+            who = found.who
+            return replace(found, holds=lambda: self.book.holds(who, self.now_ms()))
+        if found.why == "not-ready":
             return found
         self.meter.count("sizewise_api_denied_total", reason=found.why)
         wait_s = self.failures.failed(knock.address, self.now_ms() / 1000)

@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI, Path, Query, Request, Response  # noqa: 
 from fastapi.responses import HTMLResponse  # noqa: TID251
 
 from models.metrics import Meter
+from recommender.access.book import Asker
 from recommender.access.guard import Guard
 from recommender.access.restrict import restrict
 from recommender.api import answers, problems
@@ -23,7 +24,7 @@ from recommender.api.extender_routes import extender_routes
 from recommender.api.extender_routes import schemas as extender_schemas
 from recommender.api.feed_routes import feed_routes
 from recommender.api.fingerprints import Fingerprints, with_fingerprint
-from recommender.api.gate import REFUSALS, VERB_KEY, Asker, Asking, Gate, RouteTable, needs
+from recommender.api.gate import REFUSALS, VERB_KEY, Asking, Gate, RouteTable, needs
 from recommender.api.ids import PREFIX, SERIES_SUFFIX, SUFFIX, candidates, raw_id
 from recommender.api.json_response import Json
 from recommender.api.listing import NodeQuery, WorkloadQuery, workload_page

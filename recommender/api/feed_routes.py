@@ -72,7 +72,7 @@ def feed_routes(
         cursor, work = _whole(*since, query.limit) if asker.scope.everywhere else _own(asker, since[1], query.limit)
         readers.come()
         if streams:
-            return EventStream(view, cursor, work, pace, now, _goes(readers, meter))
+            return EventStream(view, cursor, work, pace, now, _goes(readers, meter), asker.holds)
         try:
             wait_s = min(query.wait, settings.longest_wait_s)
             return Json((await waited(view, cursor, wait_s, work, now, anyio.sleep)).body)

@@ -35,7 +35,7 @@ class Pace:
 
 
 class EventStream(Response):
-    """`ended` is told why it ended, once."""
+    """`ended` is told why it ended, once. `holds`: whether the reader's token is good still."""
 
     def __init__(
         self,
@@ -45,10 +45,12 @@ class EventStream(Response):
         pace: Pace,
         now: Callable[[], float],
         ended: Callable[[Ended], None],
+        holds: Callable[[], bool] = lambda: True,
     ) -> None:
         super().__init__(media_type=MEDIA_TYPE, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._view, self._cursor, self._work, self._pace, self._now, self._ended = view, cursor, work, pace, now, ended
+        self._holds = holds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         why: Ended = "left"
@@ -71,11 +73,11 @@ class EventStream(Response):
         return "closing"
 
     async def _pieces(self) -> AsyncIterator[bytes]:
-        """Until the view ends, or time is over."""
+        """Until the view ends, time is over, or the reader may see no more."""
         yield b"retry: %d\n\n" % RETRY_MS
         cursor, seen, spoken_s = self._cursor, None, self._now()
         ends_s = spoken_s + self._pace.longest_s
-        while not self._view.ended and self._now() < ends_s:
+        while not self._view.ended and self._now() < ends_s and self._holds():
             snapshot = self._view.snapshot
             if snapshot is not seen:
                 found = await self._work(snapshot, cursor)

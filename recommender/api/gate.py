@@ -97,7 +97,8 @@ class Gate:
         async def name(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message)["X-Request-Id"] = knock.request_id
-                self._note_unseen(knock, asker, verb, message["status"])
+                if refusal is None and verb:
+                    self._note(knock, asker, verb, message["status"])
             await send(message)
 
         if refusal is None:
@@ -132,12 +133,16 @@ class Gate:
             self._guard.deny(knock, asker, verb, "verb-not-allowed")
         return asker, verb, _not_allowed(asker, verb)
 
-    def _note_unseen(self, knock: Knock, asker: Asker, verb: str, status: int) -> None:
-        """What an asker did not find may be there, for others. On record it goes either way: nothing tells the two apart."""
-        if self._guard is not None and status == 404 and not asker.scope.everywhere and verb:
-            self._guard.deny(knock, asker, verb, "not-found-or-not-seen")
+    def _note(self, knock: Knock, asker: Asker, verb: str, status: int) -> None:
+        """What a route refused, and what an asker did not find: it may be there, for others. On record it goes either way, and
+        nothing tells the two apart."""
+        if self._guard is None or asker.scope.everywhere:
+            return
+        if status in _NOTED:
+            self._guard.deny(knock, asker, verb, _NOTED[status])
 
 
+_NOTED = {403: "scope-too-narrow", 404: "not-found-or-not-seen"}
 _Refusal = tuple[Problem, dict[str, str]]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -180,7 +181,8 @@ class Asked:
         self.view = View()
         self.view.missing = {}
         guard, ours = guard_with(made.kept), ApiSettings(ask_who=True)
-        app = create_app(self.view, ours, NullMeter(), lambda: 0.0, lambda: (b"", "text/plain"), guard)
+        minutes = itertools.count(0.0, 100.0)  # what is kept for a minute is made anew for each request
+        app = create_app(self.view, ours, NullMeter(), lambda: next(minutes), lambda: (b"", "text/plain"), guard)
         self.client = TestClient(app, base_url="http://localhost:8080")
         self.client.headers |= {"Authorization": f"Bearer {made.text}", "X-Request-Id": "one"}
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from models.metrics import NullMeter
 from recommender.access.book import TokenBook
 from recommender.access.guard import Guard
 from recommender.access.scope import EVERYTHING, VERBS, Scope
+from recommender.access.seal import Sealer
 from recommender.access.token import NewToken, certificate_grant, new_token
 from recommender.api.app import create_app
 from recommender.api.gate import OPEN, VERB_KEY, RouteTable, UndeclaredRouteError, needs
@@ -51,7 +53,8 @@ class Api:
         self.book.complete = complete
         view.snapshot = Fleet([Facts(name, 1, False) for name in (OURS[0], THEIRS[0])], [], []).snapshot()
         view.missing = {}
-        guard = Guard(self.book, self.trail, NullMeter(), lambda: NOW_MS) if guarded else None
+        guard = Guard(self.book, self.trail, NullMeter(), lambda: self.now_ms()) if guarded else None
+        self.now_ms: Callable[[], int] = lambda: NOW_MS
         exposition = lambda: (b"up 1\n", "text/plain")  # noqa: E731 - a function of no arguments
         self.app = create_app(view, ApiSettings(ask_who=guarded), NullMeter(), lambda: 0.0, exposition, guard)
         self.client = TestClient(self.app, base_url="http://localhost:8080", follow_redirects=False)
@@ -202,6 +205,7 @@ def test_packing_what_stands_needs_every_namespace() -> None:
     wish = {"workloads": [{"name": "w", "mig_profiles": ["3g.40gb"]}]}
     said = {"Authorization": f"Bearer {TOKENS['place'].text}"}
     assert api.client.post("/v1/pack", json=wish, headers=said).status_code == 403
+    assert [(entry.verb, entry.reason) for entry in api.trail.entries] == [("place", "scope-too-narrow")]
     paper = wish | {"kinds": [{"model": "A100-SXM-80"}]}
     assert api.client.post("/v1/pack", json=paper, headers=said).status_code == 200
 
@@ -232,3 +236,15 @@ def test_a_request_keeps_its_id_and_a_hostile_one_is_replaced() -> None:
 def test_needs_names_a_verb_that_exists() -> None:
     for verb in VERBS:
         assert needs(verb)[VERB_KEY] == verb
+
+
+def test_an_event_stream_ends_with_its_token() -> None:
+    """The token expires while it streams: what was told before was told, and then it ends."""
+    api = Api()
+    api.book.sealer = Sealer(bytes(32))
+    looks = itertools.count()
+    api.now_ms = lambda: NOW_MS if next(looks) < 4 else NOW_MS + DAY_MS
+    answer = api.get("/v1/recommendations", TOKENS["read"], {"Accept": "text/event-stream"})
+    assert answer.status_code == 200
+    assert b"event: set" in answer.content
+    assert api.get("/v1/recommendations", TOKENS["read"]).status_code == 401

@@ -65,6 +65,8 @@ def questions() -> Iterator[Call]:
         yield "POST", "/v1/place", {"gpus": 1, "workload": workload}
         yield "POST", "/v1/recommend", {"workload": workload, "cpu_cores": 2, "gpus": 1}
         yield "POST", "/v1/recommend", [{"workload": workload, "memory_bytes": 2**30, "nodes": ["prod/n0", "prod/n1"]}]
+    stranger = {"cpu_cores": 2, "gpus": 1, "owner": "somebody", "command": ["python", "train.py"]}
+    yield "POST", "/v1/recommend", {"workload": "prod/shop/Job/stranger/main"} | stranger
     yield "POST", "/v1/pack", {"workloads": [{"name": "w", "mig_profiles": ["3g.40gb"]}]}
     yield (
         "POST",
