@@ -21,8 +21,9 @@ def run(data: Path | None) -> Report:
     numbers = {"vpa_golden_values": float(checked.values), "vpa_golden_mismatches": float(checked.mismatches)}
     for done in trials:
         numbers |= dict(figures.comparisons(done))
-    for usage in fleet.values():
-        numbers |= dict(figures.targets(usage))
+    targeted = [done for usage in fleet.values() for done in figures.targets(usage)]
+    for done_target in targeted:
+        numbers |= dict(figures.target_figures(done_target))
     every_hour = [hourly.hourly(fleet["memory"]), hourly.hourly(fleet["cpu"])]
     numbers |= dict(hourly.figures(every_hour[1]))
     other = [
@@ -41,7 +42,11 @@ def run(data: Path | None) -> Report:
             *(row for done in every_hour for row in hourly_rows(done)),
             *(row for done in other for row in rows(done)),
         ],
-        notes=[*figures.NOTES, *(line for done in trials for line in figures.intervals(done))],
+        notes=[
+            *figures.NOTES,
+            *(line for done in trials for line in figures.intervals(done)),
+            *(figures.target_intervals(done) for done in targeted),
+        ],
         pictures={picture_name(done): picture(done) for done in trials},
     )
 

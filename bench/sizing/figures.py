@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from recommender.backtest.usage import Past, Usage
 from recommender.sizing.experts.calibrate import GROUPS
 
 Figure = tuple[str, float]
+_DRAWS = 2000
 PERIODS = {"": 0, "_half": HALF_DAY}
 TARGETS = (0.03, 0.01)
 
@@ -60,8 +62,32 @@ def low_churn(trial: Trial, suffix: str, since: int) -> Iterator[Figure]:
     yield f"low_churn_share{suffix}", max(comparison.churn for comparison in found.values())
 
 
-def targets(usage: Usage) -> Iterator[Figure]:
-    """Realised over asked rate per volatility group, whole month and second half."""
+@dataclass(frozen=True, slots=True)
+class Targeted:
+    """What became of a target rate. missed, groups: [n, days], the overrun of each day and the tercile of that morning."""
+
+    name: str
+    rate: float
+    slack: float
+    first_day: int
+    missed: Array
+    groups: Array
+
+    def ratios(self) -> Iterator[tuple[str, float, float, float]]:
+        """Per group and period: the figure's name, realised over asked rate, and the middle 95 % of it over draws of
+        workloads."""
+        for suffix, since in PERIODS.items():
+            cut = max(0, since - self.first_day)
+            for group in range(GROUPS):
+                there = (self.groups[:, cut:] == group) & ~np.isnan(self.missed[:, cut:])
+                missed, seen = np.where(there, self.missed[:, cut:], 0.0).sum(axis=1), there.sum(axis=1)
+                times = np.random.default_rng(0).multinomial(len(seen), np.full(len(seen), 1 / len(seen)), _DRAWS)
+                low, high = np.quantile((times @ missed) / (times @ seen), (0.025, 0.975)) / self.rate
+                yield f"{self.name}_group{group + 1}{suffix}", missed.sum() / seen.sum() / self.rate, low, high
+
+
+def targets(usage: Usage) -> Iterator[Targeted]:
+    """Each target rate, replayed."""
     learner = Learner(usage.resource)
     name = "mem" if usage.resource == "memory" else "cpu"
     for rate in TARGETS:
@@ -69,12 +95,22 @@ def targets(usage: Usage) -> Iterator[Figure]:
         found = outcome(replay(policy, usage), usage)
         missed = (found.overrun if usage.resource == "memory" else found.throttled)[:, :, 0]
         groups = np.stack(policy.groups, axis=1)
-        yield f"{name}_target_{rate * 100:g}_slack", score(found).slack
-        for suffix, since in PERIODS.items():
-            cut = max(0, since - found.first_day)
-            for group in range(GROUPS):
-                chosen = missed[:, cut:][groups[:, cut:] == group]
-                yield f"{name}_target_{rate * 100:g}_group{group + 1}{suffix}", float(np.nanmean(chosen)) / rate
+        yield Targeted(f"{name}_target_{rate * 100:g}", rate, score(found).slack, found.first_day, missed, groups)
+
+
+def target_figures(done: Targeted) -> Iterator[Figure]:
+    """Realised over asked rate per volatility group, whole month and second half."""
+    yield f"{done.name}_slack", done.slack
+    for name, ratio, _, _ in done.ratios():
+        yield name, float(ratio)
+
+
+def target_intervals(done: Targeted) -> str:
+    """How far the rates of the groups are known: a group of a third of the workloads has few overruns."""
+    known = ", ".join(
+        f"{name.removeprefix(done.name + '_')} {low:.2f} to {high:.2f}" for name, _, low, high in done.ratios()
+    )
+    return f"{done.name}_*, 95 % of draws of workloads: {known}"
 
 
 class _Watched:
