@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -85,21 +85,7 @@ def command() -> None:
 @setting("--cluster", "collector.cluster", "Name of the cluster; else the series' label `cluster`.", metavar="NAME")
 @role_options
 @with_settings("log", "collector", "process", defaults={"process.log_level": "warning"})
-def prometheus(
-    settings: Settings,
-    url: str,
-    since: float,
-    step: float | None,
-    match: str,
-    follow: bool,
-    lag: float,
-    workers: int,
-    token_file: Path | None,
-    headers: tuple[tuple[str, str], ...],
-    ca_file: Path | None,
-    certificate_file: Path | None,
-    insecure_skip_verify: bool,
-) -> None:
+def prometheus(settings: Settings, *, since: float, follow: bool, **asked: Any) -> None:
     """Read what Prometheus, Thanos, Mimir or VictoriaMetrics know of the last days.
 
     Reads cAdvisor (usage), kube-state-metrics (owners, requests, limits, OOM kills), dcgm-exporter (GPUs) and
@@ -116,40 +102,61 @@ def prometheus(
       sizewise import prometheus --url http://mimir:8080/prometheus --header X-Scope-OrgID=team-a
       sizewise import prometheus --url http://prometheus:9090 --match 'namespace="shop"' --follow
     """
+    import_history = _importer()
+    server, wanted = _server(asked), _wanted(settings, asked)
+    meter, stop = start_role(settings)
+    since_ms = round((time.time() - since) * 1000)
+    with LazyLog(settings["log"]) as log, _bar() as tell, _failures():
+        collector = replace(settings["collector"], outbox=str(_outbox(settings, server, wanted)))
+        done = import_history(server, wanted, since_ms, log, collector, meter, stop, follow=follow, progress=tell)
+    _say(done, follow)
+
+
+def _importer() -> Callable[..., Imported]:
     try:
         from collector.prometheus.run import import_history
     except ImportError as error:
         raise Exit(f"this needs more packages ({error}): pip install 'sizewise[prometheus]'") from error
-    server = ServerSettings(
-        url=url,
-        headers=dict(headers),
-        token=read_token(token_file),
-        ca_file=str(ca_file or ""),
-        certificate_file=str(certificate_file or ""),
-        verify=not insecure_skip_verify,
+    return import_history
+
+
+def _server(asked: Mapping[str, Any]) -> ServerSettings:
+    return ServerSettings(
+        url=asked["url"],
+        headers=dict(asked["headers"]),
+        token=read_token(asked["token_file"]),
+        ca_file=str(asked["ca_file"] or ""),
+        certificate_file=str(asked["certificate_file"] or ""),
+        verify=not asked["insecure_skip_verify"],
     )
+
+
+def _wanted(settings: Settings, asked: Mapping[str, Any]) -> ImportSettings:
     own = settings["collector"]
-    wanted = ImportSettings(
+    return ImportSettings(
         cluster=own.cluster,
-        match=match.strip().strip("{}"),
-        step_s=step or 0.0,
+        match=asked["match"].strip().strip("{}"),
+        step_s=asked["step"] or 0.0,
         max_gap_s=own.max_gap_s,
-        workers=workers,
-        lag_s=lag,
+        workers=asked["workers"],
+        lag_s=asked["lag"],
     )
-    meter, stop = start_role(settings)
-    tag = hashlib.sha256(f"{url} {wanted.match}".encode()).hexdigest()[:12]
-    outbox = Path(own.outbox).with_name(f"import-{tag}.db")  # a collector on this machine has the usual one
-    since_ms = round((time.time() - since) * 1000)
-    with LazyLog(settings["log"]) as log, _bar() as tell:
-        collector = replace(own, outbox=str(outbox))
-        try:
-            done = import_history(server, wanted, since_ms, log, collector, meter, stop, follow=follow, progress=tell)
-        except SourceError as error:
-            raise Exit(str(error), UNAVAILABLE) from error
-        except OutboxError as error:
-            raise Exit(str(error)) from error
-    _say(done, follow)
+
+
+def _outbox(settings: Settings, server: ServerSettings, wanted: ImportSettings) -> Path:
+    """One of its own for each import: a collector on this machine has the usual one."""
+    tag = hashlib.sha256(f"{server.url} {wanted.match}".encode()).hexdigest()[:12]
+    return Path(settings["collector"].outbox).with_name(f"import-{tag}.db")
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    try:
+        yield
+    except SourceError as error:
+        raise Exit(str(error), UNAVAILABLE) from error
+    except OutboxError as error:
+        raise Exit(str(error)) from error
 
 
 def read_token(file: Path | None) -> str:
