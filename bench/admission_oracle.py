@@ -106,10 +106,10 @@ def value_of(quantity: Any) -> Fraction:
     if suffix in _BINARY:
         number *= 1 << _BINARY[suffix]
     elif suffix[:1] in ("e", "E") and len(suffix) > 1:
-        number *= Fraction(10) ** int(suffix[1:])
+        number *= Fraction(10) ** max(-400, min(int(suffix[1:]), 400))  # beyond it all is the same, and takes for ever
     else:
         number *= Fraction(10) ** _SUFFIX[suffix]
-    scaled = abs(number) * 10**9
+    scaled = min(abs(number), Fraction(2**63 - 1)) * 10**9
     return Fraction(-(-scaled.numerator // scaled.denominator), 10**9) * (1 if number >= 0 else -1)
 
 
@@ -142,12 +142,13 @@ def _without_ours(pod: Json) -> Json:
 def _sizes(before: Json, after: Json) -> Iterator[str]:
     for old, new in zip(_containers(before), _containers(after), strict=True):
         for name in _names(new):
+            if _texts(old, name) == _texts(new, name):
+                continue
             request, limit = _pair(new, name)
             was_request, was_limit = _pair(old, name)
             if limit and request > limit and not (was_limit and was_request > was_limit):
                 yield f"{name}: request {request} over limit {limit}"
-            changed = (request, limit) != (was_request, was_limit)
-            if "/" in name and changed and (request != limit or request.denominator != 1):
+            if "/" in name and (request != limit or request.denominator != 1):
                 yield f"{name}: extended resource with request {request} and limit {limit}"
 
 
@@ -191,9 +192,13 @@ def _names(container: Json) -> set[str]:
     return {name for part in ("requests", "limits") for name in resources.get(part) or ()}
 
 
+def _texts(container: Json, name: str) -> list[Any]:
+    resources = container.get("resources") or {}
+    return [(resources.get(part) or {}).get(name) for part in ("requests", "limits")]
+
+
 def _pair(container: Json, name: str) -> tuple[Fraction, Fraction]:
     """Request and limit; 0 for none, and a limit alone is the request too."""
-    resources = container.get("resources") or {}
-    request, limit = ((resources.get(part) or {}).get(name) for part in ("requests", "limits"))
+    request, limit = _texts(container, name)
     size = value_of(limit) if limit is not None else Fraction(0)
     return (value_of(request) if request is not None else size), size

@@ -95,9 +95,9 @@ def _unfit(held: Held, advice: ResourceAdvice, confidence: float, rules: Rules) 
 
 def _fits(request: Decimal, target: Decimal, advice: ResourceAdvice, rules: Rules) -> bool:
     """Inside of the bounds, or above the lower one and too near the target to be worth a change."""
-    if request < advice.lower:
+    if float(request) < advice.lower:
         return False
-    return request <= advice.upper or abs(target - request) <= _EXACT.multiply(
+    return float(request) <= advice.upper or abs(target - request) <= _EXACT.multiply(
         request, _decimal(rules.min_change_ratio)
     )
 

@@ -56,8 +56,10 @@ class PodSpec(Wire):
 
 
 class Pod(Wire):
-    metadata: Metadata = msgspec.field(default_factory=Metadata)
-    spec: PodSpec = msgspec.field(default_factory=PodSpec)
+    """Without metadata there is no place for an annotation: such a pod cannot be read."""
+
+    metadata: Metadata
+    spec: PodSpec
 
 
 class GroupVersionResource(Wire):
