@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.fingerprint_data import ARCHITECTURES, Run, read_runs
+from bench.fingerprint_kin import kin_figures
 from bench.fingerprint_match import match_speed, one_ms
 from bench.fingerprint_openset import open_set
 from bench.fingerprint_peers import Labels, boosted, extra_trees, summaries, untuned, vector_machine
 from bench.report import Cell, Report, require_data
 from models.fingerprint.boosted import TreeSettings
-from models.fingerprint.coldstart import ColdStart, Job
 from models.fingerprint.features import VERSION
 from models.fingerprint.head import head_of
 from models.fingerprint.known import Known
@@ -43,7 +43,7 @@ def run(data: Path | None) -> Report:
     elsewhere = _left_out(rows, families, [np.isin(chips, members) for members in ARCHITECTURES.values()])
     model = _model(rows, families)
     unknown = open_set(rows, families, chips)
-    cold, cold_rows = _cold_start(live, chips)
+    cold, cold_rows = kin_figures(live, chips)
     speed = match_speed(model.trees, model.known, rows)
     figures = {
         "fingerprint_accuracy": ours.whole.accuracy,
@@ -83,8 +83,9 @@ def run(data: Path | None) -> Report:
 _NOTES = (
     "found: share of runs of a left-out family called unknown, mean over 11 families; lines from known runs of other chips.",
     "The features were chosen on these runs; two answers less than 0.01 apart are not distinguishable.",
-    "Cold start: memory as a share of the board's, 90 % intervals; the batch was chosen to fill the board, so this data",
-    "cannot show how well demand is told apart. coldstart_half_width is the median; the table has the mean.",
+    "Cold start: 90 % intervals of the product's own index of kin, which knows family, precision, GPUs and the board's size. The",
+    "batch was chosen to fill the board, so this data cannot show how well memory is told apart. Two of the index's constants",
+    "(32 kin, the weight of the board's size) were chosen on these runs. No data set here has names and CPU or memory of jobs.",
     "Matching: processor seconds of one core, 10,000 feature rows embedded and matched to 100,000 resampled embeddings.",
 )
 
@@ -173,42 +174,3 @@ def _one_chip_out(rows: Floats, families: Names, chips: Names, learner: Learner)
         here = chips == chip
         answers[here] = learner(rows[~here], labels[~here], rows[here])
     return Score.of(families, classes[answers])
-
-
-def _cold_start(live: Sequence[Run], chips: Names) -> tuple[dict[str, float], list[dict[str, Cell]]]:
-    """Peak GPU memory from metadata: family, precision and the memory of the board."""
-    boards = np.array([r.window.board.memory_bytes for r in live])
-    shares = np.array([r.window.signals["framebuffer_used_bytes"].max() for r in live]) / boards
-    ours = [
-        Job({"family": r.family, "precision": r.precision}, {"gpu_memory_bytes": r.window.board.memory_bytes})
-        for r in live
-    ]
-    figures, row = _intervals("sizewise, cold start of memory", ours, shares, chips)
-    _, constant = _intervals("constant share", [Job()] * len(live), shares, chips)
-    return figures, [constant, row]
-
-
-def _intervals(
-    name: str, jobs: Sequence[Job], shares: Floats, chips: Names
-) -> tuple[dict[str, float], dict[str, Cell]]:
-    covered, width, error = np.zeros(len(jobs), dtype=bool), np.zeros(len(jobs)), np.zeros(len(jobs))
-    for chip in np.unique(chips):
-        known = np.flatnonzero(chips != chip).tolist()
-        learned = ColdStart.of([jobs[k] for k in known], shares[known], [str(chips[k]) for k in known])
-        usable = float(shares[known].max())
-        for k in np.flatnonzero(chips == chip).tolist():
-            expected = learned.expect(jobs[k], most=usable)
-            covered[k] = expected.low <= shares[k] <= expected.high
-            width[k] = (expected.high - expected.low) / 2 / expected.guess
-            error[k] = abs(expected.guess / shares[k] - 1)
-    by_chip = [float(covered[chips == chip].mean()) for chip in np.unique(chips)]
-    figures = {
-        "coldstart_coverage": float(covered.mean()),
-        "coldstart_half_width": float(np.median(width)),
-        "coldstart_coverage_by_chip": float(np.mean(by_chip)),
-    }
-    row: dict[str, Cell] = {
-        "answer": name, "error": float(error.mean()), "covered": float(covered.mean()), "half width": float(np.median(width)),
-        "mean half width": float(width.mean()), "by chip": float(np.mean(by_chip)), "worst chip": min(by_chip),
-    }  # fmt: skip
-    return figures, row

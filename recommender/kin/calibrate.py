@@ -7,6 +7,8 @@ others, which differs from a sample that is set apart by one workload in n.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +17,17 @@ Floats = NDArray[np.float64]
 COVERAGE = 0.9
 SAMPLE = 256
 """Workloads that are answered without themselves, at about 1 ms each. Coverage of 256 scatters by 0.02."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """[Q] each: spreads that an interval reaches beyond its base either way, where somebody of the job's GPU model is known
+    (or it has none), and where nobody is. by_share: device memory of the workloads here goes with the board, so that its
+    share is what is guessed."""
+
+    factor: Floats
+    new_board: Floats
+    by_share: bool
 
 
 def factors(misses: Floats, spreads: Floats, bases: Floats) -> Floats:
@@ -31,6 +44,13 @@ def conformal(scores: Floats) -> float:
     return float(np.partition(scores, rank - 1)[rank - 1]) if rank <= len(scores) else np.inf
 
 
-def sample(n: int) -> NDArray[np.intp]:
-    """Evenly spaced places out of n, the same for the same n."""
-    return np.unique(np.linspace(0, n - 1, min(n, SAMPLE)).round().astype(np.intp)) if n else np.empty(0, np.intp)
+def sample(n: int, most: int = SAMPLE) -> NDArray[np.intp]:
+    """Evenly spaced places out of n, at most so many, the same for the same n."""
+    return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(np.intp)) if n else np.empty(0, np.intp)
+
+
+def sample_of_each(groups: NDArray[np.integer]) -> NDArray[np.intp]:
+    """Places out of groups [n], as many of each group: what holds on average over groups holds for the next one."""
+    parts = [np.flatnonzero(groups == kind) for kind in np.unique(groups)]
+    each = max(1, SAMPLE // max(len(parts), 1))
+    return np.concatenate([np.empty(0, np.intp), *(part[sample(len(part), each)] for part in parts)])

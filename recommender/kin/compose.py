@@ -9,19 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bottleneck import Bottleneck
-from models.hardware.discovery import find_gpu
 from models.workload import WorkloadName
 from recommender.kin.answer import Expected, KinAnswer, Relative
 from recommender.kin.guess import Guess
 from recommender.kin.job import JobFacts
 from recommender.kin.known import Kin
-from recommender.kin.measured import QUANTITIES, Measured
+from recommender.kin.measured import COLUMNS, MEMORY, QUANTITIES, SHARE, Measured
 from recommender.kin.told import Told
 
 Floats = NDArray[np.float64]
 
 SHOWN = 5
-_GPU_MEMORY, _RUN_TIME = QUANTITIES.index("gpu_memory_peak_bytes"), QUANTITIES.index("run_time_s")
+_RUN_TIME = QUANTITIES.index("run_time_s")
 _PEAKS = [k for k, name in enumerate(QUANTITIES) if "_peak_" in name]
 _TRIPLES = (slice(0, 3), slice(3, 6))
 """Median, 95th percentile and peak of CPU and of memory: none is below the one before."""
@@ -41,12 +40,15 @@ _NO_CLASS = "no bottleneck class of its kin is known"
 
 @dataclass(frozen=True, slots=True)
 class Guessed:
-    """factor [Q]: of KinIndex; own: row of the job itself, where it is known; gpu: it has some."""
+    """factor [Q], by_share: of recommender.kin.calibrate; own: row of the job itself, where it is known; gpu: it has some;
+    board_bytes: of one GPU, NaN where that is not known."""
 
     guess: Guess
     factor: Floats
     own: int | None
     gpu: bool
+    by_share: bool
+    board_bytes: float
 
 
 def mostly_gpu(measured: Measured, kin: Kin) -> bool:
@@ -57,7 +59,7 @@ def mostly_gpu(measured: Measured, kin: Kin) -> bool:
 
 def answer(measured: Measured, told: Sequence[Told], job: JobFacts, kin: Kin, found: Guessed) -> KinAnswer:
     trust = _trust(measured, found.own)
-    ends = _ends(measured, found, trust, _board_bytes(job))
+    ends = _ends(measured, found, trust)
     missing = _missing(job, ends.guess, found.gpu)
     demand = {name: ends.of(k) for k, name in enumerate(QUANTITIES) if name not in missing}
     if any(np.isinf(one.high) for one in demand.values()):
@@ -73,7 +75,7 @@ def answer(measured: Measured, told: Sequence[Told], job: JobFacts, kin: Kin, fo
 
 @dataclass(frozen=True, slots=True)
 class _Ends:
-    """[Q] each, in the units of QUANTITIES."""
+    """[COLUMNS] each, in the units of QUANTITIES."""
 
     guess: Floats
     low: Floats
@@ -87,33 +89,31 @@ class _Ends:
 def _trust(measured: Measured, own: int | None) -> Floats:
     """[Q]: the part of the answer that is the job's own telemetry."""
     if own is None:
-        return np.zeros(len(QUANTITIES))
+        return np.zeros(COLUMNS)
     return np.where(np.isnan(measured.logs[own]), 0.0, measured.trust[own])
 
 
-def _ends(measured: Measured, found: Guessed, trust: Floats, board_bytes: float) -> _Ends:
+def _ends(measured: Measured, found: Guessed, trust: Floats) -> _Ends:
     """Kin and the job's own telemetry, by their logarithms; never below a peak that was seen nor above the board."""
-    logs = np.full(len(QUANTITIES), np.nan) if found.own is None else measured.logs[found.own]
+    logs = np.full(COLUMNS, np.nan) if found.own is None else measured.logs[found.own]
     mixed = trust * np.nan_to_num(logs) + (1 - trust) * np.nan_to_num(found.guess.middle)
     middle = np.where(trust > 0, mixed, found.guess.middle)
     half = (found.factor * found.guess.spread + found.guess.base) * np.maximum(1 - trust, _OWN_LEAST)
     values = np.exp(np.stack([middle, middle - half, middle + half]))
+    if found.by_share and np.isfinite(found.board_bytes * middle[SHARE]):
+        values[:, MEMORY] = values[:, SHARE] * found.board_bytes
     values[:, _PEAKS] = np.fmax(values[:, _PEAKS], np.exp(logs)[_PEAKS])
-    values[:, _GPU_MEMORY] = np.minimum(values[:, _GPU_MEMORY], board_bytes)
+    if np.isfinite(found.board_bytes):
+        values[:, MEMORY] = np.minimum(values[:, MEMORY], found.board_bytes)
     for triple in _TRIPLES:
         values[:, triple] = np.fmax.accumulate(values[:, triple], axis=1)
     return _Ends(*values)
 
 
-def _board_bytes(job: JobFacts) -> float:
-    board = find_gpu(job.gpu_model) if job.gpu_model else None
-    return board.memory_bytes if board else np.inf
-
-
 def _missing(job: JobFacts, guess: Floats, gpu: bool) -> dict[str, str]:
     found = {name: _NOBODY for k, name in enumerate(QUANTITIES) if np.isnan(guess[k])}
     if not gpu:
-        found[QUANTITIES[_GPU_MEMORY]] = _NO_GPU_KIN if job.gpus is None else _NO_GPU
+        found[QUANTITIES[MEMORY]] = _NO_GPU_KIN if job.gpus is None else _NO_GPU
     if _kind(job.workload) in _ON_AND_ON:
         found[QUANTITIES[_RUN_TIME]] = _RUNS_ON
     elif QUANTITIES[_RUN_TIME] in found:

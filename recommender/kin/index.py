@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from models.hardware.discovery import code_of
 from recommender.kin import compose
 from recommender.kin.answer import KinAnswer
-from recommender.kin.calibrate import factors, sample
+from recommender.kin.calibrate import Calibration, factors, sample, sample_of_each
 from recommender.kin.guess import Guess, Population, guess
 from recommender.kin.job import JobFacts
 from recommender.kin.known import Kin
-from recommender.kin.measured import SIZE_SCALE, Measured, sizes_of
+from recommender.kin.measured import BOARD, COLUMNS, MEMORY, SHARE, SIZE_SCALE, Measured, sizes_of
 from recommender.kin.texts import Texts
 from recommender.kin.told import NOTHING, Told, told_of
 from recommender.kin.words import of_job
@@ -24,12 +25,26 @@ from recommender.view import Snapshot
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
-_CANDIDATES = 64
+_CANDIDATES = 32
 _LEAST_SIMILARITY = 0.02
 _SHARPNESS = 2
 """Power of similarity that is kin's weight: half as similar counts a quarter."""
 _OTHER_DEVICE = 0.1
 """Weight kept by kin with a GPU of a job without, and the other way round."""
+
+
+_BOARDS = 3
+"""GPU models from which on it can be told how guesses hold on one that nobody has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A job as it is compared: similarity of its words [n], its sizes, whether it has GPUs, and code of their model."""
+
+    similarity: Floats
+    sizes: Floats
+    gpu: bool | None
+    board: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +58,7 @@ class KinIndex:
     place: Mapping[str, int]
     populations: tuple[Population, Population]
     """Of workloads without and with GPUs."""
-    factor: Floats
-    """[Q]: spreads that an interval reaches beyond its base, either way."""
+    calibration: Calibration
 
     @classmethod
     def of(cls, snapshot: Snapshot, words: Words | None = None) -> KinIndex:
@@ -56,33 +70,43 @@ class KinIndex:
             told += of_slab
             parts.append(words.listed(key, slab.ids, of_slab))
         words.keep_only(snapshot.slabs)
-        measured = Measured.of(snapshot, [one.command for one in told])
+        return cls.over(Measured.of(snapshot, [one.command for one in told]), Texts.of(parts), told)
+
+    @classmethod
+    def over(cls, measured: Measured, texts: Texts, told: Sequence[Told]) -> KinIndex:
+        """From columns of one length."""
         everyone = Population.of(measured.logs)
         without, with_gpu = (Population.of(measured.logs[measured.gpu == g]).or_else(everyone) for g in (False, True))
         place = {workload: k for k, workload in enumerate(measured.workloads)}
-        unknown = np.full(measured.logs.shape[1], np.inf)
-        bare = cls(measured, Texts.of(parts), told, place, (without, with_gpu), unknown)
-        return replace(bare, factor=bare._calibrated())
+        unknown = np.full(COLUMNS, np.inf)
+        bare = cls(measured, texts, told, place, (without, with_gpu), Calibration(unknown, unknown, False))
+        return replace(bare, calibration=bare._calibrated())
 
     def __len__(self) -> int:
         return len(self.measured.workloads)
 
     def predict(self, job: JobFacts) -> KinAnswer:
         """What a job will need. If it is known itself, its own telemetry counts the more the longer it was seen."""
-        own = self.place.get(job.workload)
-        likeness, sizes = self.texts.similarity(of_job(job)), sizes_of(job)
         gpu = None if job.gpus is None else job.gpus > 0
-        kin = self._kin(likeness, sizes, gpu, own)
-        has_gpu = gpu if gpu is not None else compose.mostly_gpu(self.measured, kin)
-        found = self._guess(kin, has_gpu)
-        return compose.answer(self.measured, self.told, job, kin, compose.Guessed(found, self.factor, own, has_gpu))
+        return self.expect(job, Asked(self.texts.similarity(of_job(job)), sizes_of(job), gpu, code_of(job.gpu_model)))
 
-    def _kin(self, similarity: Floats, sizes: Floats, gpu: bool | None, without: int | None) -> Kin:
-        rows = _nearest(similarity, without)
-        apart = np.nan_to_num(np.abs(self.measured.sizes[rows] - sizes) / SIZE_SCALE).sum(axis=1)
-        likeness = similarity[rows] ** _SHARPNESS * np.exp(-apart)
-        if gpu is not None:
-            likeness = np.where(self.measured.gpu[rows] == gpu, likeness, likeness * _OTHER_DEVICE)
+    def expect(self, job: JobFacts, asked: Asked) -> KinAnswer:
+        """The same for who knows the job's sizes and board otherwise than by the catalogue."""
+        own = self.place.get(job.workload)
+        kin = self._kin(asked, None if own is None else np.arange(len(self)) == own)
+        has_gpu = asked.gpu if asked.gpu is not None else compose.mostly_gpu(self.measured, kin)
+        known = not asked.board or bool((self.measured.board == asked.board).any())
+        factor = self.calibration.factor if known else self.calibration.new_board
+        board = float(np.exp(asked.sizes[BOARD]))
+        guessed = compose.Guessed(self._guess(kin, has_gpu), factor, own, has_gpu, self.calibration.by_share, board)
+        return compose.answer(self.measured, self.told, job, kin, guessed)
+
+    def _kin(self, asked: Asked, without: NDArray[np.bool_] | None) -> Kin:
+        rows = _nearest(asked.similarity, without)
+        apart = np.nan_to_num(np.abs(self.measured.sizes[rows] - asked.sizes) / SIZE_SCALE).sum(axis=1)
+        likeness = asked.similarity[rows] ** _SHARPNESS * np.exp(-apart)
+        if asked.gpu is not None:
+            likeness = np.where(self.measured.gpu[rows] == asked.gpu, likeness, likeness * _OTHER_DEVICE)
         order = np.argsort(-likeness, kind="stable")
         rows, likeness = rows[order], likeness[order]
         return Kin(rows, likeness, likeness[:, None] * self.measured.trust[rows])
@@ -90,23 +114,34 @@ class KinIndex:
     def _guess(self, kin: Kin, gpu: bool) -> Guess:
         return guess(self.measured.logs[kin.rows], kin.weights, self.populations[gpu])
 
-    def _calibrated(self) -> Floats:
+    def _calibrated(self) -> Calibration:
         known = np.flatnonzero(~np.isnan(self.measured.logs).all(axis=1))
-        asked = known[sample(len(known))]
-        misses = np.full((len(asked), self.measured.logs.shape[1]), np.nan)
+        boards = known[self.measured.board[known] > 0]
+        factor, _ = self._factors(known[sample(len(known))], with_board=True)
+        if len(np.unique(self.measured.board[boards])) < _BOARDS:
+            return Calibration(factor, factor, False)
+        new_board, width = self._factors(boards[sample_of_each(self.measured.board[boards])], with_board=False)
+        share = bool(width[SHARE] < width[MEMORY])
+        return Calibration(factor, np.fmax(factor, new_board), share)
+
+    def _factors(self, rows: Indices, with_board: bool) -> tuple[Floats, Floats]:
+        """Factors [Q] and usual half widths [Q] of these workloads, each without itself, or without all of its GPU model."""
+        misses = np.full((len(rows), COLUMNS), np.nan)
         spreads, bases = np.ones_like(misses), np.zeros_like(misses)
-        for k, row in enumerate(asked.tolist()):
-            gpu = bool(self.measured.gpu[row])
-            found = self._guess(self._kin(self.texts.similarity_of(row), self.measured.sizes[row], gpu, row), gpu)
-            misses[k], spreads[k], bases[k] = self.measured.logs[row] - found.middle, found.spread, found.base
-        return factors(misses, spreads, bases)
+        for k, row in enumerate(rows.tolist()):
+            measured, gpu = self.measured, bool(self.measured.gpu[row])
+            asked = Asked(self.texts.similarity_of(row), measured.sizes[row], gpu, int(measured.board[row]))
+            without = np.arange(len(self)) == row if with_board else measured.board == asked.board
+            found = self._guess(self._kin(asked, without), gpu)
+            misses[k], spreads[k], bases[k] = measured.logs[row] - found.middle, found.spread, found.base
+        factor = factors(misses, spreads, bases)
+        return factor, factor * np.median(spreads, axis=0) + np.median(bases, axis=0) if len(rows) else factor
 
 
-def _nearest(similarity: Floats, without: int | None) -> Indices:
-    """Rows of the most similar, at most 64; of equals the first ones, so that the same question has the same answer."""
-    found = np.flatnonzero(similarity >= _LEAST_SIMILARITY)
-    if without is not None:
-        found = found[found != without]
+def _nearest(similarity: Floats, without: NDArray[np.bool_] | None) -> Indices:
+    """Rows of the most similar, at most 32; of equals the first ones, so that the same question has the same answer."""
+    enough = similarity >= _LEAST_SIMILARITY
+    found = np.flatnonzero(enough if without is None else enough & ~without)
     if len(found) > _CANDIDATES:
         least = np.partition(similarity[found], -_CANDIDATES)[-_CANDIDATES]
         found = found[similarity[found] >= least]

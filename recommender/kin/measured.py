@@ -13,7 +13,8 @@ from models.columns import Array, empty_arrays
 from models.duration8 import from_duration8
 from models.hardware.discovery import find_gpu, name_of
 from models.peak16 import from_peak16
-from models.profile import CPU, MEMORY
+from models.profile import CPU
+from models.profile import MEMORY as RAM
 from models.recommendation import RECOMMENDATION_FIELDS
 from recommender.kin.job import JobFacts, batch_size_of
 from recommender.view import SUMMARY_FIELDS, Slab, Snapshot
@@ -34,27 +35,33 @@ QUANTITIES: tuple[str, ...] = (
     "run_time_s",
 )
 """What is predicted, per instance; device memory per GPU."""
-LEAST: Floats = np.array([1e-3, 1e-3, 1e-3, 2**20, 2**20, 2**20, 2**20, 1.0])
-"""What counts as no less: a millicore, a mebibyte, a second. Logarithms need one."""
+MEMORY = QUANTITIES.index("gpu_memory_peak_bytes")
+SHARE = len(QUANTITIES)
+"""Column after them: device memory as a share of the board's, which is what stays the same of programs that fill a board."""
+COLUMNS = len(QUANTITIES) + 1
+LEAST: Floats = np.array([1e-3, 1e-3, 1e-3, 2**20, 2**20, 2**20, 2**20, 1.0, 1e-4])
+"""What counts as no less: a millicore, a mebibyte, a second, a ten-thousandth. Logarithms need one."""
 
 SIZES: tuple[str, ...] = ("batch", "gpus", "gpu_memory", "cpu_request", "memory_request")
-SIZE_SCALE: Floats = np.array([1.5, 1.5, 3.0, 3.0, 3.0])
+BOARD = SIZES.index("gpu_memory")
+SIZE_SCALE: Floats = np.array([1.5, 1.5, 1.0, 3.0, 3.0])
 """Logarithm of the ratio of a size at which kin keeps 1/e of its weight. Batch and GPUs scale what a job needs; requests are
 somebody's guess, and the board only bounds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """logs [n, QUANTITIES]: logarithms, NaN where not known; sizes [n, SIZES]: the same; trust [n, QUANTITIES]: 0 to 1, how
-    far it can be relied on: an hour of telemetry, or one finished run, is a half; gpu [n]: whether it has GPUs; classes
-    [n, CLASSES]: share of time in each bottleneck class, of its GPUs where it has some, else of its CPU side; 0 throughout:
-    not known."""
+    """logs [n, COLUMNS]: logarithms, NaN where not known; sizes [n, SIZES]: the same; trust [n, COLUMNS]: 0 to 1, how far it
+    can be relied on: an hour of telemetry, or one finished run, is a half; gpu [n]: whether it has GPUs; board [n]: code of
+    its GPU model (models.hardware.discovery), 0: none or not known; classes [n, CLASSES]: share of time in each bottleneck
+    class, of its GPUs where it has some, else of its CPU side; 0 throughout: not known."""
 
     workloads: Sequence[str]
     logs: Floats
     sizes: Floats
     trust: Floats
     gpu: NDArray[np.bool_]
+    board: NDArray[np.uint32]
     classes: Floats
 
     @classmethod
@@ -63,20 +70,23 @@ class Measured:
         slabs = list(snapshot.slabs.values())
         gpu = _joined(slabs, "gpu_last_seen_ms") > 0
         peaks = from_peak16(_joined(slabs, "gpu_framebuffer_peak")).max(axis=1, initial=0)
+        used, sizes = np.where(gpu & (peaks > 0), peaks, np.nan), _sizes(slabs, commands)
         needed = np.column_stack(
             [
                 *(_joined(slabs, name)[:, CPU] for name in ("usage_p50", "usage_p95", "usage_peak")),
-                *(_joined(slabs, name)[:, MEMORY] for name in ("usage_p50", "usage_p95", "usage_peak")),
-                np.where(gpu & (peaks > 0), peaks, np.nan),
+                *(_joined(slabs, name)[:, RAM] for name in ("usage_p50", "usage_p95", "usage_peak")),
+                used,
                 _median_run(_joined(slabs, "run_length")),
+                used / np.exp(sizes[:, BOARD]),
             ]
         )
         return cls(
             [workload for slab in slabs for workload in slab.ids],
             np.log(np.maximum(needed, LEAST)),
-            _sizes(slabs, commands),
+            sizes,
             _trust(slabs),
             gpu,
+            _joined(slabs, "gpu_model"),
             _classes(slabs, gpu),
         )
 
@@ -84,7 +94,7 @@ class Measured:
 def _trust(slabs: Sequence[Slab]) -> Floats:
     hours = np.maximum(_joined(slabs, "covered_ms"), _joined(slabs, "gpu_covered_ms")) / _HOUR_MS
     runs = np.count_nonzero(_joined(slabs, "run_length"), axis=1)
-    seen = [hours] * (len(QUANTITIES) - 1) + [runs]
+    seen = [hours] * (len(QUANTITIES) - 1) + [runs, hours]
     return np.column_stack([count / (count + 1.0) for count in seen])
 
 
@@ -115,7 +125,7 @@ def _sizes(slabs: Sequence[Slab], commands: Sequence[str]) -> Floats:
     boards = [find_gpu(name_of(int(code))) if code else None for code in models]
     memory = np.array([board.memory_bytes if board else np.nan for board in boards], dtype=np.float64)
     requests = _joined(slabs, "request_now")
-    columns = (np.array(batch), _joined(slabs, "gpu_count"), memory[place], requests[:, CPU], requests[:, MEMORY])
+    columns = (np.array(batch), _joined(slabs, "gpu_count"), memory[place], requests[:, CPU], requests[:, RAM])
     return _logs(np.column_stack(columns).astype(np.float64))
 
 

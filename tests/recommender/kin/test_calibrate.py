@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommender.kin import JobFacts, KinIndex
-from recommender.kin.calibrate import conformal, factors, sample
+from recommender.kin.calibrate import conformal, factors, sample, sample_of_each
 from recommender.kin.guess import Population, guess
 from tests.recommender.kin.fleets import fleet, job
 
@@ -67,3 +67,12 @@ def test_the_sample_is_even_and_bounded() -> None:
     assert sample(3).tolist() == [0, 1, 2]
     assert len(sample(100_000)) == 256
     assert sample(100_000)[-1] == 99_999
+
+
+def test_a_sample_of_each_takes_rare_groups_as_often() -> None:
+    """1,000 of group 1, 50 of group 2, 3 of group 3: 85 at most of each, the small ones whole."""
+    groups = np.array([1] * 1000 + [2] * 50 + [3] * 3)
+    kinds, counts = np.unique(groups[sample_of_each(groups)], return_counts=True)
+    assert kinds.tolist() == [1, 2, 3]
+    assert counts.tolist() == [85, 50, 3]
+    assert sample_of_each(np.empty(0, np.int64)).tolist() == []

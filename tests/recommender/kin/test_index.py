@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 
 from models.bottleneck import CLASSES, Bottleneck
 from models.duration8 import from_duration8, to_duration8
-from models.hardware.discovery import code_of
+from models.hardware.discovery import code_of, find_gpu
 from models.peak16 import to_peak16
 from models.profile import PEAK_DAYS, RUNS
 from recommender.kin import JobFacts, KinIndex
@@ -113,6 +115,54 @@ def test_never_more_device_memory_than_the_board_has() -> None:
     index = KinIndex.of(fleet([job(f"llm-{k}") for k in range(12)], 1.0, 1.0, GPU))
     found = index.predict(JobFacts(job("llm-new"), gpus=1, gpu_model="Tesla T4")).demand["gpu_memory_peak_bytes"]
     assert found.low <= found.guess <= found.high <= 16 * 2**30
+
+
+def boards(gib_of: Mapping[str, float]) -> Snapshot:
+    """Twelve runs of one program on each of these GPU models, that took so much."""
+    names = [(model, k) for model in gib_of for k in range(12)]
+    peaks = to_peak16(np.array([gib_of[model] * GIB for model, _ in names]))
+    told = GPU | {
+        "gpu_model": [code_of(model) for model, _ in names],
+        "gpu_framebuffer_peak": np.broadcast_to(peaks[:, None], (len(names), PEAK_DAYS)),
+        "run_length": 0,
+    }
+    return fleet([job(f"llm-{k}", m.split()[-1].lower()) for m, k in names], 1.0, 1.0, told)
+
+
+A100_40, A100_80, H100, T4 = "NVIDIA A100-SXM4-40GB", "NVIDIA A100-SXM4-80GB", "NVIDIA H100 80GB HBM3", "Tesla T4"
+
+
+def test_what_fills_a_board_is_guessed_as_its_share() -> None:
+    """0.9 of 40, 80 and 80 GiB: on a T4, which nobody has, 0.9 of its memory, and not the 36 of the nearest in size."""
+    index = KinIndex.of(boards({A100_40: 36, A100_80: 72, H100: 72}))
+    assert index.calibration.by_share
+    found = index.predict(JobFacts(job("llm-new"), gpus=1, gpu_model=T4)).demand["gpu_memory_peak_bytes"]
+    assert found.guess == pytest.approx(0.9 * find_memory(T4), rel=0.03)
+
+
+def test_what_takes_the_same_everywhere_is_guessed_in_bytes() -> None:
+    """10 GiB on each."""
+    index = KinIndex.of(boards({A100_40: 10, A100_80: 10, H100: 10}))
+    assert not index.calibration.by_share
+    found = index.predict(JobFacts(job("llm-new"), gpus=1, gpu_model=T4)).demand["gpu_memory_peak_bytes"]
+    assert found.guess == pytest.approx(10 * GIB, rel=0.03)
+
+
+def test_on_a_gpu_that_nobody_has_intervals_are_wider() -> None:
+    """Memory differs between boards and not on one of them: known boards are guessed well, a new one is not."""
+    index = KinIndex.of(boards({T4: 2, A100_40: 10, H100: 60}))
+    known, new = (
+        index.predict(JobFacts(job("llm-new"), gpus=1, gpu_model=model)).demand["gpu_memory_peak_bytes"]
+        for model in (H100, "NVIDIA L40S")
+    )
+    assert new.high / new.low > known.high / known.low
+    assert (index.calibration.new_board >= index.calibration.factor).all()
+
+
+def find_memory(model: str) -> int:
+    found = find_gpu(model)
+    assert found is not None
+    return found.memory_bytes
 
 
 def test_what_does_not_apply_says_why() -> None:
