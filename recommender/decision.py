@@ -10,6 +10,8 @@ from recommender.mig.eligible import Because
 
 Source = Literal["own-history", "kin", "request"]
 SizeAction = Literal["insufficient", "leave", "raise", "lower", "set"]
+Format = Literal["json", "kubernetes-patch", "dra", "slurm"]
+"""In whose words a decision is told: see recommender.render."""
 GpuAction = Literal["slice", "whole", "probe", "as-asked"]
 
 

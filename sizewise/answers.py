@@ -90,14 +90,17 @@ class LogAnswers:
         self._thread = threading.Thread(target=follower.run, args=(self._stop,), name="follower", daemon=True)
         self._thread.start()
 
-    def page(self, query: Mapping[str, Any]) -> Page:
+    def view(self) -> View:
         """Waits until the log was read to its end once."""
         while not self._view.ready and self._thread.is_alive():
             if "log" in self._view.missing and "away" in self._view.missing["log"]:
                 raise Exit(self._view.missing["log"], UNAVAILABLE)
             time.sleep(0.02)
+        return self._view
+
+    def page(self, query: Mapping[str, Any]) -> Page:
         try:
-            return workload_page(self._view.snapshot, WorkloadQuery(**query))
+            return workload_page(self.view().snapshot, WorkloadQuery(**query))
         except QueryError as error:
             raise Exit(str(error), USAGE) from error
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 from fastapi import Response  # noqa: TID251 - this package is fastapi's one home
 
-from recommender.decision import Decision
+from recommender.decision import Decision, Format
 from recommender.render import kubernetes
 from recommender.render.dra import claim_template
 from recommender.render.errors import NotRenderableError
 from recommender.render.plain import plain
 from recommender.render.slurm import sbatch_lines
 from recommender.view_query import QueryError
-
-Format = Literal["json", "kubernetes-patch", "dra", "slurm"]
 
 
 @dataclass(frozen=True, slots=True)

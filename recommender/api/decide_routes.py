@@ -9,10 +9,11 @@ from fastapi import APIRouter, Query, Request, Response  # noqa: TID251 - this p
 from recommender.access.restrict import restrict
 from recommender.api.decide import Decider, Ground
 from recommender.api.decide_body import DecisionAnswer, Jobs
-from recommender.api.decide_format import HELP, Format, chosen, documented_forms, rendered
+from recommender.api.decide_format import HELP, chosen, documented_forms, rendered
 from recommender.api.decide_kin import KinOf
 from recommender.api.gate import Asking, needs
 from recommender.api.problems import documented
+from recommender.decision import Format
 from recommender.supply import Supplies
 from recommender.view import View
 
