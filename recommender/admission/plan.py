@@ -16,6 +16,7 @@ from recommender.admission.applied import Part, Sizes, merged
 from recommender.admission.patch import Edit
 from recommender.admission.pod_sizes import Sized, Slot
 from recommender.admission.resources import Held
+from recommender.admission.sizing import asked_for
 from recommender.admission.slices import GPU, slice_instead
 from recommender.admission.wire import Quantities
 
@@ -106,4 +107,4 @@ def _given(changed: Wanted) -> dict[str, str]:
 def needs(advice: Advice) -> str:
     """Its targets in words; empty when too little was seen."""
     sizes = [(n, one.target) for n, one in enumerate(advice.resources) if isfinite(one.target)]
-    return ", ".join(f"{RESOURCES[n]} {quantity(n, Decimal(repr(target)))}" for n, target in sizes)
+    return ", ".join(f"{RESOURCES[n]} {quantity(n, asked_for(n, target))}" for n, target in sizes)

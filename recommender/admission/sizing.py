@@ -69,7 +69,7 @@ def resized(number: int, held: Held, advice: ResourceAdvice | None, confidence: 
         return Kept.NO_DATA
     if (why := rules.kept or _unfit(held, advice, confidence, rules)) is not None:
         return why
-    target = _rounded_up(_decimal(advice.target), _GRAIN[number])
+    target = asked_for(number, advice.target)
     if _fits(held.request, target, advice, rules):
         return Kept.FITS
     wanted = _stepped(held.request, target, rules)
@@ -77,6 +77,11 @@ def resized(number: int, held: Held, advice: ResourceAdvice | None, confidence: 
     if isinstance(request, Kept):
         return request
     return _with_limit(number, held, request, advice, rules)
+
+
+def asked_for(number: int, target: float) -> Decimal:
+    """A recommended size as a pod asks for it."""
+    return _rounded_up(_decimal(target), _GRAIN[number])
 
 
 def _unfit(held: Held, advice: ResourceAdvice, confidence: float, rules: Rules) -> Kept | None:

@@ -111,6 +111,15 @@ def test_a_mirror_of_a_static_pod_is_not_shown_to_the_webhook(cluster: Kubernete
     assert webhook.asked() == asked
 
 
+def test_a_pod_that_asks_for_nothing_is_told_what_it_needs(
+    cluster: KubernetesCluster, target: Mapping[str, str]
+) -> None:
+    """To give it a request would change its QoS class."""
+    made = create(cluster, pod("shop", "web"), "--dry-run=server")
+    need = f"it needs cpu {target['cpu']}, memory {target['memory']}"
+    assert made.said == f"Warning: sizewise: main asks for nothing and stays BestEffort; {need}\n"
+
+
 def test_a_dry_run_shows_the_change_and_stores_nothing(cluster: KubernetesCluster, target: Mapping[str, str]) -> None:
     """`kubectl create --dry-run=server` answers with the sized pod."""
     made = create(cluster, pod("shop", "web", ASKED), "--dry-run=server")
