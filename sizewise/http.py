@@ -22,6 +22,7 @@ from recommender.audit import AuditTrail
 from recommender.exposition.publish import FleetSeries
 from recommender.fingerprint.recogniser import Recogniser
 from recommender.fingerprint.watch import Watch
+from recommender.kin.keeper import KinKeeper
 from recommender.mig.choose import SlicePolicy
 from recommender.view import View
 from recommender.view_follow import Follower
@@ -85,7 +86,8 @@ def stages(
 
     recogniser = Recogniser(api.fingerprint.model)
     watch = Watch(view, recogniser, api.fingerprint.check_interval_s, meter, time.time)
-    app = create_app(view, api, meter, time.monotonic, exposition, guard, recogniser)
+    kin = KinKeeper(view)
+    app = create_app(view, api, meter, time.monotonic, exposition, guard, recogniser, kin)
 
     def follow(stop: threading.Event) -> None:
         Follower(log, view, settings["view"], meter, time.time).run(stop)
@@ -94,7 +96,8 @@ def stages(
         # the server closes what it is given; a restarted one needs it again
         _serve(app, listener.dup(), tls.tls.context if tls else None, stop)
 
-    made = [Stage("view", follow), Stage("series", fleet.run), Stage("fingerprints", watch.run), Stage("api", answer)]
+    made = [Stage("view", follow), Stage("series", fleet.run), Stage("fingerprints", watch.run)]
+    made += [Stage("kin", kin.run), Stage("api", answer)]
     if tls is not None:
         made.append(Stage("certificate", lambda stop: tls.follow(stop, api.tls.check_interval_s)))
     return made + (_guarding(log, guard, meter) if guard else [])

@@ -20,6 +20,7 @@ from recommender.api.decide_routes import decide_routes
 from recommender.api.detail import detail
 from recommender.api.docs_page import page
 from recommender.api.edge import Edge
+from recommender.api.expect import expect_routes
 from recommender.api.extender_routes import extender_routes
 from recommender.api.extender_routes import schemas as extender_schemas
 from recommender.api.feed_routes import feed_routes
@@ -68,11 +69,13 @@ def create_app(
     problems.install(app)
     supplies = Supplies(TopologyLabels(settings.place.nvlink_labels, settings.place.rack_labels))
     slices = SliceAdvisor(settings.mig)
+    kin_of = KinOf(kin or KinKeeper(view), now)
     routers = (
         _workload_routes(view, settings, slices, Fingerprints(recogniser or Recogniser(settings.fingerprint.model))),
         _node_routes(view),
         _placement_routes(view, supplies),
-        decide_routes(view, supplies, Decider(slices), KinOf(kin or KinKeeper(view), now)),
+        decide_routes(view, supplies, Decider(slices), kin_of),
+        expect_routes(view, kin_of),
         feed_routes(view, settings.feed, meter),
         extender_routes(view, supplies, settings.extender, meter),
         _own_routes(app, view, exposition),

@@ -29,6 +29,11 @@ class Calibration:
     new_board: Floats
     by_share: bool
 
+    @classmethod
+    def unknown(cls, columns: int) -> Calibration:
+        """Before it was measured: no interval has an end."""
+        return cls(np.full(columns, np.inf), np.full(columns, np.inf), False)
+
 
 def factors(misses: Floats, spreads: Floats, bases: Floats) -> Floats:
     """[Q]: how many spreads an interval reaches beyond its base either way; misses, spreads and bases are [m, Q], misses NaN

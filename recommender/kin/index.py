@@ -61,8 +61,9 @@ class KinIndex:
     calibration: Calibration
 
     @classmethod
-    def of(cls, snapshot: Snapshot, words: Words | None = None) -> KinIndex:
-        """words: what is known of an index before, to be used again; it takes up what is new."""
+    def of(cls, snapshot: Snapshot, words: Words | None = None, calibration: Calibration | None = None) -> KinIndex:
+        """words: what is known of an index before, to be used again; it takes up what is new. calibration: of an index
+        before, where that still holds; None: it is measured."""
         said, words = told_of(snapshot.nodes), words or Words()
         told, parts = [], []
         for key, slab in snapshot.slabs.items():
@@ -70,17 +71,19 @@ class KinIndex:
             told += of_slab
             parts.append(words.listed(key, slab.ids, of_slab))
         words.keep_only(snapshot.slabs)
-        return cls.over(Measured.of(snapshot, [one.command for one in told]), Texts.of(parts), told)
+        measured = Measured.of(snapshot, [one.command for one in told])
+        return cls.over(measured, Texts.of(parts), told, calibration)
 
     @classmethod
-    def over(cls, measured: Measured, texts: Texts, told: Sequence[Told]) -> KinIndex:
+    def over(
+        cls, measured: Measured, texts: Texts, told: Sequence[Told], calibration: Calibration | None = None
+    ) -> KinIndex:
         """From columns of one length."""
         everyone = Population.of(measured.logs)
         without, with_gpu = (Population.of(measured.logs[measured.gpu == g]).or_else(everyone) for g in (False, True))
         place = {workload: k for k, workload in enumerate(measured.workloads)}
-        unknown = np.full(COLUMNS, np.inf)
-        bare = cls(measured, texts, told, place, (without, with_gpu), Calibration(unknown, unknown, False))
-        return replace(bare, calibration=bare._calibrated())
+        made = cls(measured, texts, told, place, (without, with_gpu), calibration or Calibration.unknown(COLUMNS))
+        return made if calibration else replace(made, calibration=made._calibrated())
 
     def __len__(self) -> int:
         return len(self.measured.workloads)

@@ -211,3 +211,20 @@ def test_durations_are_kept_within_three_percent() -> None:
     seconds = np.array([1.0, 59.0, 3600.0, 86_400.0, 2e6])
     assert np.allclose(from_duration8(to_duration8(seconds)), seconds, rtol=0.03)
     assert np.isnan(from_duration8(np.zeros(1, np.uint8)))[0]
+
+
+def test_a_small_change_of_a_view_does_not_calibrate_anew() -> None:
+    """One more of 120 workloads keeps the calibration until the next `refresh`; twice as many do not."""
+    view, rng = View(), np.random.default_rng(0)
+    ids = [job(f"web-{k}") for k in range(240)]
+    cores = np.exp(rng.normal(0, 1, 240))
+    view.snapshot = fleet(ids[:120], cores[:120], 1.0)
+    keeper = KinKeeper(view)
+    first = keeper.index.calibration
+    view.snapshot = fleet(ids[:121], cores[:121], 1.0)
+    assert len(keeper.index) == 121
+    assert keeper.index.calibration is first
+    assert keeper.refresh().calibration is not first
+    second = keeper.index.calibration
+    view.snapshot = fleet(ids, cores, 1.0)
+    assert keeper.index.calibration is not second
