@@ -64,6 +64,7 @@ def questions() -> Iterator[Call]:
     for workload in (OURS[1], THEIRS[1], "prod/shop/Job/nobody/x"):
         yield "POST", "/v1/place", {"gpus": 1, "workload": workload}
         yield "POST", "/v1/recommend", {"workload": workload, "cpu_cores": 2, "gpus": 1}
+        yield "POST", "/v1/expect", {"workload": workload, "image": "ml/train:1", "gpus": 1}
         yield "POST", "/v1/recommend", [{"workload": workload, "memory_bytes": 2**30, "nodes": ["prod/n0", "prod/n1"]}]
     stranger = {"cpu_cores": 2, "gpus": 1, "owner": "somebody", "command": ["python", "train.py"]}
     yield "POST", "/v1/recommend", {"workload": "prod/shop/Job/stranger/main"} | stranger
