@@ -73,7 +73,7 @@ def _table_rows(columns: Columns) -> Iterator[Plain]:
 
 
 def _cells(field: Field, value: Any) -> Plain:
-    """One column, or one per resource, signal, class or kind of evidence."""
+    """One column, or one per resource, signal, class or kind of evidence; a list of days or runs."""
     if field.shape == ():
         return {field.name: _number(value)}
     if len(field.shape) > 1:  # resource by resource, what carried a decision
@@ -81,15 +81,21 @@ def _cells(field: Field, value: Any) -> Plain:
             f"{field.name}.{label}": [_number(one) for one in part]
             for label, part in zip(RESOURCES, value, strict=True)
         }
-    return {f"{field.name}.{label}": _number(part) for label, part in zip(_labels(field), value, strict=True)}
+    labels = _labels(field)
+    if labels is None:
+        return {field.name: [_number(one) for one in value]}
+    return {f"{field.name}.{label}": _number(part) for label, part in zip(labels, value, strict=True)}
 
 
-def _labels(field: Field) -> Sequence[str]:
+def _labels(field: Field) -> Sequence[str] | None:
+    """Of the places of a row; None: they are days or runs, and stay a list of codes."""
     if field.name == "gpu_class_seconds":
         return [one.name.lower().replace("_", "-") for one in Bottleneck]
     if field.name == "gpu_evidence":
         return [one.name for one in EVIDENCE]
-    return RESOURCES if field.shape == (len(RESOURCES),) else [signal.name for signal in CPU_SIGNALS]
+    if field.shape == (len(RESOURCES),):
+        return RESOURCES
+    return [signal.name for signal in CPU_SIGNALS] if field.name.startswith("signal_") else None
 
 
 def _json(kind: type[Any]) -> Callable[[Record], Iterator[Plain]]:
