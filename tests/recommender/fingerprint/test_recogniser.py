@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -157,6 +159,13 @@ def test_drift_is_not_told_from_few_runs_nor_from_those_it_learned(tmp_path: Pat
     assert set(looked(tmp_path, seen(job=window("steady", 1, 1)))) == {"age_seconds"}
     trained(tmp_path, "2", trained_ms=T0 + 10**9, kinds=("steady", "waves"))
     assert set(looked(tmp_path, many("steady", "waves"))) == {"age_seconds"}
+
+
+def test_a_server_without_a_model_has_no_xgboost() -> None:
+    """It is 60 MB: a process of its own imports all of the API and looks."""
+    look = "import sys, sizewise.http, sizewise.up; print('xgboost' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_without_a_model_nothing_is_told(tmp_path: Path) -> None:
