@@ -50,7 +50,8 @@ class _Answer:
 
 class _Session(requests.Session):
     def request(self, *args: Any, **kwargs: Any) -> Any:
-        return _Answer(super().request(*args, **kwargs))
+        """What the session trusts is said each time: else REQUESTS_CA_BUNDLE of the environment would win over it."""
+        return _Answer(super().request(*args, **{**kwargs, "verify": self.verify}))
 
 
 class PrometheusClient:
@@ -173,10 +174,12 @@ class PrometheusClient:
 
 def _retry(times: int) -> Retry:
     """Waits 0.5, 1, 2, ... s, or as long as Retry-After says; the last bad answer is handed on, not raised. A server
-    that cannot be reached is tried for 4 s only: mostly the url is wrong."""
+    that cannot be reached is tried for 4 s only: mostly the url is wrong. One that is not trusted, or does not trust us,
+    is not asked again."""
     return Retry(
         total=times,
         connect=min(times, 3),
+        other=0,
         backoff_factor=_BACKOFF_S,
         status_forcelist=_RETRY_ON,
         allowed_methods=("GET", "POST"),  # both only read
