@@ -13,8 +13,9 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector.telemetry_rows import decode_rows
 from models.signals import SIGNALS, RowKind
-from models.telemetry import KEY_COLUMNS, TelemetryBatch
+from models.telemetry import KEY_COLUMNS, Packed, Repeated, TelemetryBatch
 from stream import schemas
 from stream.arrow_frame import MAX_UNPACKED_BYTES, seal
 from stream.contract import Record
@@ -259,3 +260,26 @@ def test_the_encoder_needs_neither_numpy_nor_pyarrow() -> None:
     """A collector carries it in a process that must stay small."""
     code = "import sys, stream.telemetry_encoder; print({'numpy', 'pyarrow', 'pandas'} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 20), st.booleans()), min_size=1, max_size=12))
+def test_ids_that_repeat_and_packed_values_are_read_as_rows(runs: list[tuple[str, int, bool]]) -> None:
+    """A text once for its rows, a bit per value: the same rows as lists of texts and of None say, in fewer bytes for many."""
+    lengths = [length for _, length, _ in runs]
+    ids = [f"c/ns/Deployment/{name}/app" for name, _, _ in runs]
+    present = np.repeat([there for _, _, there in runs], lengths)
+    n, values = sum(lengths), np.arange(float(sum(lengths)))
+    packed = Packed(array("d", values.tobytes()), np.packbits(present, bitorder="little").tobytes())
+    repeated = {"workload": Repeated(ids, lengths), "instance": Repeated(["pod-1"] * len(ids), lengths)}
+    listed = {name: list(column) for name, column in repeated.items()}
+    times, spans = [NOW_MS - i for i in range(n)], [1000] * n
+    compact = TelemetryBatch("cpu", repeated, times, spans, {"cpu_cores": packed})
+    plain = TelemetryBatch("cpu", listed, times, spans, {"cpu_cores": list(packed)})
+    frames = [decode_telemetry(record(encode_telemetry(each)), NOW_MS) for each in (compact, plain)]
+    for name in ("workload", "instance"):
+        first, second = ([frame.keys[name][row] for row in range(n)] for frame in frames)
+        assert first == second == listed[name]
+    assert np.array_equal(frames[0].values, frames[1].values, equal_nan=True)
+    rows = decode_rows(encode_telemetry(compact), "cpu")
+    assert rows.keys == listed
+    assert rows.signals.get("cpu_cores", [None] * n) == list(packed)
