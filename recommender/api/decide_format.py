@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from fastapi import Response  # noqa: TID251 - this package is fastapi's one home
 
+from recommender.api.json_response import encoded
 from recommender.decision import Decision, Format
 from recommender.render import kubernetes
 from recommender.render.dra import claim_template
@@ -27,10 +27,11 @@ class _Form:
     render: Callable[[Decision], Any]
 
 
+_CLAIM = "application/vnd.sizewise.resourceclaimtemplate+json"
 FORMS: Mapping[Format, _Form] = {
     "json": _Form("application/json", ("application/json", "*/*", "application/*"), plain),
     "kubernetes-patch": _Form(kubernetes.MEDIA_TYPE, (kubernetes.MEDIA_TYPE,), kubernetes.kubernetes_patch),
-    "dra": _Form("application/json", ("application/vnd.sizewise.resourceclaimtemplate+json",), claim_template),
+    "dra": _Form(_CLAIM, (_CLAIM,), claim_template),
     "slurm": _Form("text/plain; charset=utf-8", ("text/plain", "text/x-shellscript"), sbatch_lines),
 }
 HELP = "form of the answer; without it the first media type of `Accept` that names one: " + ", ".join(
@@ -56,11 +57,16 @@ def rendered(decisions: Sequence[Decision], format: Format, alone: bool) -> Resp
         bodies = [form.render(decision) for decision in decisions]
     except NotRenderableError as error:
         raise QueryError("format", format, str(error)) from error
-    content = "\n".join(bodies).encode() if format == "slurm" else orjson.dumps(bodies[0] if alone else bodies)
+    content = (
+        "\n".join(bodies).encode(errors="replace") if format == "slurm" else encoded(bodies[0] if alone else bodies)
+    )
     return Response(content, media_type=form.media_type)
 
 
 def documented_forms(model: Any, help: str) -> dict[int | str, dict[str, Any]]:
     """The `responses` entry of 200, with every form."""
-    others: dict[str, Any] = {kubernetes.MEDIA_TYPE: {}, "text/plain": {"schema": {"type": "string"}}}
+    objects: dict[str, Any] = {
+        kind: {"schema": {"type": ["object", "array"]}} for kind in (kubernetes.MEDIA_TYPE, _CLAIM)
+    }
+    others = objects | {"text/plain": {"schema": {"type": "string"}}}
     return {200: {"model": model, "description": help, "content": others}}

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-import orjson
 from fastapi import FastAPI, Request, Response  # noqa: TID251 - this package is fastapi's one home
 from fastapi.exceptions import RequestValidationError  # noqa: TID251
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from recommender.api.json_response import encoded
 from recommender.view_query import QueryError
 
 MEDIA_TYPE = "application/problem+json"
@@ -76,8 +76,7 @@ def problem_response(problem: Problem, path: str, headers: Mapping[str, str] | N
         "instance": path,
         "errors": list(problem.errors),
     }
-    content = orjson.dumps(body, default=str, option=orjson.OPT_NON_STR_KEYS)
-    return Response(content, problem.status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
+    return Response(encoded(body, str), problem.status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:

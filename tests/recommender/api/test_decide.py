@@ -258,7 +258,7 @@ def test_a_wrong_job_names_field_and_mend(body: dict[str, Any], field: str) -> N
 FORMS = [
     ({"format": "slurm"}, {}, "text/plain; charset=utf-8"),
     ({"format": "kubernetes-patch"}, {}, "application/strategic-merge-patch+json"),
-    ({"format": "dra"}, {}, "application/json"),
+    ({"format": "dra"}, {}, "application/vnd.sizewise.resourceclaimtemplate+json"),
     ({}, {"Accept": "text/plain"}, "text/plain; charset=utf-8"),
     (
         {},
@@ -309,3 +309,15 @@ def test_the_time_of_a_snapshot_does_not_matter() -> None:
     first, later = cart(), replace(cart(), newest_ms=10**12)
     bodies = [ask(client_over(s, {}), workload=CART, cpu_cores=2) for s in (first, later)]
     assert [body["cpu"] for body in bodies] == [bodies[0]["cpu"]] * 2
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"members": 1180591620717411303424}', b'{"workload": "\\ud800", "nodes": ["\\udfff"]}']
+)
+def test_what_no_json_writer_likes_is_told_all_the_same(body: bytes) -> None:
+    """A number of 71 bits and half a character are refused or answered by name, never with a 500."""
+    for form in ("json", "slurm"):
+        client = client_over(Snapshot(), {})
+        answer = client.post(f"/v1/recommend?format={form}", content=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code in (200, 422)
+        assert answer.json() if answer.headers["content-type"].endswith("json") else answer.text
