@@ -114,8 +114,12 @@ def _name(name: str) -> x509.GeneralName:
 
 
 def _first(authorities: bytes) -> Sequence[x509.Certificate]:
-    """Of the pair before only its own authority: older ones have been replaced on every replica long since."""
-    return x509.load_pem_x509_certificates(authorities)[:1]
+    """Of the pair before only its own authority: older ones have been replaced on every replica long since. What cannot be
+    read vouches for nobody."""
+    try:
+        return x509.load_pem_x509_certificates(authorities)[:1]
+    except ValueError:
+        return ()
 
 
 def _read(certificate: bytes) -> x509.Certificate:

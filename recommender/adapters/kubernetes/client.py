@@ -55,7 +55,9 @@ def translated(what: str) -> Iterator[None]:
         status = int(error.status.code or 0)
         mend = "; the ClusterRole of deploy/kubernetes has what it needs" if status == 403 else ""
         raise KubernetesError(f"Kubernetes refuses to {what}: {error.status.message}{mend}", status) from error
-    except httpx2.HTTPStatusError as error:  # an answer that is no Status of Kubernetes, as for a group that is not served
+    except (
+        httpx2.HTTPStatusError
+    ) as error:  # an answer that is no Status of Kubernetes, as for a group that is not served
         status = error.response.status_code
         raise KubernetesError(f"Kubernetes refuses to {what}: it answers {status}", status) from error
     except (ConfigError, LoadResourceError, httpx2.HTTPError, OSError, ValueError) as error:
