@@ -81,6 +81,10 @@ class CollectorSettings:
     source_backoff_max_s: float = 60.0
     """Longest wait before a source that fails is asked again; starts at interval_s and doubles."""
 
+    source_deadline_s: float = 5.0
+    """How long the other sources wait for a GPU driver that hangs; then it is reported and they go on without it. Starting a
+    driver that nobody uses takes seconds too, and is reported until it is done."""
+
     max_gap_s: float = 600.0
     """A span longer than this is not described by one row: after it, counters start anew."""
 
@@ -95,5 +99,7 @@ class CollectorSettings:
             raise ValueError(
                 f"flush_interval_s is {self.flush_interval_s}; it must be at least interval_s ({self.interval_s})"
             )
+        if self.source_deadline_s <= 0:
+            raise ValueError(f"source_deadline_s is {self.source_deadline_s}; it must be above 0")
         if self.outbox_max_bytes < 1 << 20:
             raise ValueError(f"outbox_max_bytes is {self.outbox_max_bytes}; it must be at least 1048576")

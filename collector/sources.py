@@ -6,6 +6,7 @@ import socket
 
 from collector.dcgm.source import DcgmSource
 from collector.host.source import HostSource
+from collector.in_time import InTime
 from collector.nvml.source import NvmlSource
 from collector.settings import CollectorSettings
 from collector.source import Source
@@ -18,4 +19,4 @@ def machine_sources(settings: CollectorSettings, meter: Meter) -> list[Source]:
     host = HostSource(settings)
     if settings.dcgm.url:
         return [host, DcgmSource(settings.dcgm, settings.cluster, settings.node or socket.gethostname(), meter)]
-    return [host, NvmlSource(settings, host.whose)]
+    return [host, InTime(NvmlSource(settings, host.whose), settings.source_deadline_s)]
