@@ -15,6 +15,7 @@ from recommender.access.guard import Guard
 from recommender.access.restrict import restrict
 from recommender.api import answers, problems
 from recommender.api.decide import Decider
+from recommender.api.decide_format import AskedForm, chosen, documented_forms, rendered
 from recommender.api.decide_kin import KinOf
 from recommender.api.decide_routes import decide_routes
 from recommender.api.detail import detail
@@ -68,13 +69,13 @@ def create_app(
     app = _Application(title="sizewise", version=version("sizewise"), description=_ABOUT, docs_url=None, redoc_url=None)
     problems.install(app)
     supplies = Supplies(TopologyLabels(settings.place.nvlink_labels, settings.place.rack_labels))
-    slices = SliceAdvisor(settings.mig)
+    decider = Decider(SliceAdvisor(settings.mig))
     kin_of = KinOf(kin or KinKeeper(view), now)
     routers = (
-        _workload_routes(view, settings, slices, Fingerprints(recogniser or Recogniser(settings.fingerprint.model))),
+        _workload_routes(view, settings, decider, Fingerprints(recogniser or Recogniser(settings.fingerprint.model))),
         _node_routes(view),
         _placement_routes(view, supplies),
-        decide_routes(view, supplies, Decider(slices), kin_of),
+        decide_routes(view, supplies, decider, kin_of),
         expect_routes(view, kin_of),
         feed_routes(view, settings.feed, meter),
         extender_routes(view, supplies, settings.extender, meter),
@@ -88,7 +89,7 @@ def create_app(
     return app
 
 
-def _workload_routes(view: View, settings: ApiSettings, slices: SliceAdvisor, fingerprints: Fingerprints) -> APIRouter:
+def _workload_routes(view: View, settings: ApiSettings, decider: Decider, fingerprints: Fingerprints) -> APIRouter:
     routes = APIRouter(tags=["workloads"])
 
     def all_of(snapshot: Snapshot, row: Row, asker: Asker) -> Response:
@@ -110,18 +111,22 @@ def _workload_routes(view: View, settings: ApiSettings, slices: SliceAdvisor, fi
         PREFIX + "{id:path}" + SUFFIX,
         summary="What to give one workload, and why",
         response_class=Json,
-        responses={200: {"model": answers.RecommendationAnswer}, **documented(400, 404)},
+        responses={
+            **documented_forms(answers.RecommendationAnswer, "in one of its forms"),
+            **documented(400, 404, 422),
+        },
         openapi_extra=needs("read"),
     )
-    def get_recommendation(id: WorkloadId, request: Request, asker: Asking) -> Response:
+    def get_recommendation(id: WorkloadId, request: Request, asker: Asking, format: AskedForm = None) -> Response:
         snapshot, raw = restrict(view.snapshot, asker.scope), raw_id(request.scope["raw_path"])
         if (row := _find(snapshot, raw)) is not None:  # a container that is called `recommendation`
             return all_of(snapshot, row, asker)
-        row = _must_find(snapshot, raw.removesuffix(SUFFIX))
-        if not is_recommended(row):
-            raise Problem(404, "not-recommended-yet", "No recommendation yet", _NOT_YET.format(row.id))
-        told = fingerprints.body(row, asker.scope)
-        return Json(with_fingerprint(recommendation(row, slices.body(snapshot, row)), told))
+        row = _must_be_recommended(snapshot, raw.removesuffix(SUFFIX))
+        form = chosen(format, request.headers.get("accept", ""))
+        if form == "json":
+            told = fingerprints.body(row, asker.scope)
+            return Json(with_fingerprint(recommendation(row, decider.slices.body(snapshot, row)), told))
+        return rendered([decider.standing(snapshot, row)], form, alone=True)
 
     @routes.get(
         PREFIX + "{id:path}" + SERIES_SUFFIX,
@@ -270,3 +275,10 @@ def _must_find(snapshot: Snapshot, raw: str) -> Row:
     mend = "an id has 5 parts, cluster/namespace/kind/name/container; /v1/workloads?name=PART finds it"
     fault = {"field": "id", "value": asked, "mend": mend}
     raise Problem(404, "unknown-workload", "Unknown workload", f"No workload {asked!r}: {mend}.", [fault])
+
+
+def _must_be_recommended(snapshot: Snapshot, raw: str) -> Row:
+    row = _must_find(snapshot, raw)
+    if not is_recommended(row):
+        raise Problem(404, "not-recommended-yet", "No recommendation yet", _NOT_YET.format(row.id))
+    return row

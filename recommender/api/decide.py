@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, isfinite
 
+from models.profile import RESOURCES
 from models.workload import WorkloadName
 from recommender.api.decide_body import JobRequest
 from recommender.api.decide_evidence import Evidence, no_evidence, own_evidence, workload_of
@@ -21,7 +22,7 @@ from recommender.kin.index import KinIndex
 from recommender.mig.eligible import Because
 from recommender.placement.rank import RankPolicy
 from recommender.supply import Supply
-from recommender.view import Snapshot
+from recommender.view import Row, Snapshot
 from recommender.view_query import QueryError
 
 _COST = "cost"
@@ -42,7 +43,7 @@ class Decider:
     """Decides on jobs, with one policy."""
 
     def __init__(self, slices: SliceAdvisor) -> None:
-        self._slices = slices
+        self.slices = slices
 
     def decide_all(self, ground: Ground, jobs: Sequence[JobRequest]) -> list[Decision]:
         """One after another, each as if it were alone: nothing is reserved. Raises QueryError that says which job."""
@@ -61,7 +62,7 @@ class Decider:
         cpu = size(job.cpu_cores or None, job.cpu_limit_cores, evidence.known[0])
         memory = size(job.memory_bytes or None, job.memory_limit_bytes, evidence.known[1])
         asked = GpuAsked(_asked(job), tuple(job.gpu_models), job.priority != "high")
-        gpu = gpu_choice(asked, evidence.gpu, evidence.held, self._slices.model, self._slices.policy)
+        gpu = gpu_choice(asked, evidence.gpu, evidence.held, self.slices.model, self.slices.policy)
         wish = _wish(job, evidence, cpu, memory)
         gpu, placement = _placed(ground, wish, gpu, evidence)
         if placement is not None:
@@ -80,6 +81,31 @@ class Decider:
             (*evidence.because, *_because(job, wish)),
             dict(_missing(evidence, gpu, placement)),
         )
+
+    def standing(self, snapshot: Snapshot, row: Row) -> Decision:
+        """Of a workload as it runs now: what its nodes say that it holds is what it asks for, and nothing is placed."""
+        evidence = own_evidence(snapshot, row.id) or no_evidence(row.id)
+        now = [(_known(row["request_now"][r]), _known(row["limit_now"][r])) for r in range(len(RESOURCES))]
+        cpu, memory = (size(*held, known) for held, known in zip(now, evidence.known, strict=True))
+        seen, held = evidence.gpu, evidence.held
+        option = GpuOption(held.mig_profile if held else "", seen.gpus if seen else 0)
+        asked = GpuAsked(option, (seen.model,) if seen and seen.model else ())
+        gpu = gpu_choice(asked, seen, held, self.slices.model, self.slices.policy)
+        return Decision(
+            row.id,
+            evidence.id,
+            evidence.source,
+            evidence.confidence,
+            cpu,
+            memory,
+            gpu,
+            because=evidence.because,
+            missing={"placement": "it runs already"},
+        )
+
+
+def _known(value: float) -> float | None:
+    return float(value) if isfinite(value) else None
 
 
 def _evidence(ground: Ground, job: JobRequest) -> Evidence:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Response  # noqa: TID251 - this package is fastapi's one home
+from fastapi import Query, Response  # noqa: TID251 - this package is fastapi's one home
 
 from recommender.api.json_response import encoded
 from recommender.decision import Decision, Format
@@ -37,6 +37,9 @@ FORMS: Mapping[Format, _Form] = {
 HELP = "form of the answer; without it the first media type of `Accept` that names one: " + ", ".join(
     f"`{form.accepts[0]}` is {name}" for name, form in FORMS.items()
 )
+
+AskedForm = Annotated[Format | None, Query(description=HELP)]
+"""A route's parameter `format`."""
 
 
 def chosen(format: Format | None, accept: str) -> Format:

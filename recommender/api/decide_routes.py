@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Request, Response  # noqa: TID251 - this package is fastapi's one home
+from fastapi import APIRouter, Request, Response  # noqa: TID251 - this package is fastapi's one home
 
 from recommender.access.restrict import restrict
 from recommender.api.decide import Decider, Ground
 from recommender.api.decide_body import DecisionAnswer, Jobs
-from recommender.api.decide_format import HELP, chosen, documented_forms, rendered
+from recommender.api.decide_format import AskedForm, chosen, documented_forms, rendered
 from recommender.api.decide_kin import KinOf
 from recommender.api.gate import Asking, needs
 from recommender.api.problems import documented
-from recommender.decision import Format
 from recommender.supply import Supplies
 from recommender.view import View
 
@@ -34,7 +31,7 @@ def decide_routes(view: View, supplies: Supplies, decider: Decider, kin: KinOf) 
         asked: Jobs,
         request: Request,
         asker: Asking,
-        format: Annotated[Format | None, Query(description=HELP)] = None,
+        format: AskedForm = None,
     ) -> Response:
         whole, alone = view.snapshot, not isinstance(asked, list)
         snapshot, supply = restrict(whole, asker.scope), supplies.seen(whole, asker.scope)

@@ -321,3 +321,17 @@ def test_what_no_json_writer_likes_is_told_all_the_same(body: bytes) -> None:
         answer = client.post(f"/v1/recommend?format={form}", content=body, headers={"Content-Type": "application/json"})
         assert answer.status_code in (200, 422)
         assert answer.json() if answer.headers["content-type"].endswith("json") else answer.text
+
+
+def test_a_workload_that_runs_is_told_in_the_words_of_each_scheduler(gpus: Snapshot) -> None:
+    """What its nodes say that it holds is what it asks for: of 2 cores 0.5 are enough; a small GPU job gets a slice."""
+    running = client_over(cart(request_now=[[2, GIB]], limit_now=[[2, NAN]]), {})
+    path = f"/v1/workloads/{CART}/recommendation"
+    patch = running.get(path, params={"format": "kubernetes-patch"}).json()
+    (container,) = patch["spec"]["template"]["spec"]["containers"]
+    assert container["resources"] == {"requests": {"cpu": "500m", "memory": "2Gi"}, "limits": {"cpu": "500m"}}
+    assert running.get(path, headers={"Accept": "text/plain"}).text.endswith("--cpus-per-task=1\n#SBATCH --mem=2048M\n")
+    assert running.get(path, params={"format": "dra"}).status_code == 422
+    claim = client_over(gpus, {}).get(f"/v1/workloads/{workload('small')}/recommendation?format=dra").json()
+    choices = claim["spec"]["spec"]["devices"]["requests"][0]["firstAvailable"]
+    assert [choice["name"] for choice in choices] == ["3g-40gb", "4g-40gb", "whole"]
