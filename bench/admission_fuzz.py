@@ -14,7 +14,7 @@ from random import Random
 
 from bench.admission_cases import Case, draw, encoded, mutated
 from bench.admission_oracle import answer_of, applied, faults
-from bench.report import Report
+from bench.report import Cell, Report
 from recommender.admission.review import Reviewed, Reviewer
 from recommender.admission.settings import PodPolicy, WebhookSettings
 
@@ -43,10 +43,8 @@ def run(data: Path | None) -> Report:
     outcomes = {name: count for name, count in found.items() if name.startswith("outcome ")}
     wrong = {name: count for name, count in found.items() if name.startswith("fault ")}
     figures = {"reviews": float(sum(outcomes.values())), "violations": float(sum(wrong.values()))}
-    rows = [
-        {"what": name, "reviews": count}
-        for name, count in sorted((wrong | outcomes).items(), key=lambda item: -item[1])
-    ]
+    told = sorted((wrong | outcomes).items(), key=lambda item: -item[1])
+    rows: list[dict[str, Cell]] = [{"what": name, "reviews": count} for name, count in told]
     note = (
         f"{time.monotonic() - began_s:.0f} s on {os.cpu_count()} cores. A quarter is spoilt for the parser: cut, bytes and types "
         "changed, nested too deep. Of the rest, what was patched is reviewed again: the second patch must be empty."

@@ -230,13 +230,18 @@ def _review(number: int, owner: Mapping[str, Any] | None) -> bytes:
         "ownerReferences": [controller],
     }
     namespace = "default" if owner else f"ns-{number // 100}"
+    kind, resource = (
+        {"group": "", "version": "v1", key: what} for key, what in (("kind", "Pod"), ("resource", "pods"))
+    )
     request = {
         "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
-        "kind": {"group": "", "version": "v1", "kind": "Pod"},
-        "resource": {"group": "", "version": "v1", "resource": "pods"},
+        "kind": kind,
+        "resource": resource,
+        "requestKind": kind,  # VPA's controller falls over a review without it, and without dryRun
+        "requestResource": resource,
         "operation": "CREATE",
         "namespace": namespace,
-        "dryRun": False,  # VPA's controller falls over a review without it
+        "dryRun": False,
         "userInfo": {"username": "system:serviceaccount:kube-system:replicaset-controller"},
         "object": {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container]}},
     }

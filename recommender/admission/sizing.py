@@ -72,7 +72,7 @@ def resized(number: int, held: Held, advice: ResourceAdvice | None, confidence: 
     target = asked_for(number, advice.target)
     if _fits(held.request, target, advice, rules):
         return Kept.FITS
-    wanted = _stepped(held.request, target, rules)
+    wanted = _stepped(number, held.request, target, rules)
     request = _within(wanted, held, rules)
     if isinstance(request, Kept):
         return request
@@ -107,11 +107,11 @@ def _fits(request: Decimal, target: Decimal, advice: ResourceAdvice, rules: Rule
     )
 
 
-def _stepped(request: Decimal, target: Decimal, rules: Rules) -> Decimal:
+def _stepped(number: int, request: Decimal, target: Decimal, rules: Rules) -> Decimal:
     """No further than policy lets one admission go."""
     most = _EXACT.multiply(request, 1 + _decimal(rules.max_raise_ratio))
     least = _EXACT.multiply(request, 1 - _decimal(rules.max_lower_ratio))
-    return min(max(target, least), most)
+    return min(max(target, _rounded_up(least, _GRAIN[number])), most)
 
 
 def _within(wanted: Decimal, held: Held, rules: Rules) -> Decimal | Kept:
