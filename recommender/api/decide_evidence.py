@@ -60,7 +60,7 @@ def own_evidence(snapshot: Snapshot, workload: str) -> Evidence | None:
         recommendation_id(row.id, int(row["computed_ms"])),
         float(row["confidence"]),
         seen,
-        next(gpus_held(row.id, snapshot.nodes), None) if seen else None,
+        next(gpus_held(row.id, snapshot.gpu_nodes.get(row.id, {})), None) if seen else None,
     )
 
 

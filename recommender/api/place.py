@@ -41,6 +41,7 @@ def place_seen(snapshot: Snapshot, supply: Supply, asked: PlaceRequest, seen: Gp
     ranking = rank(job, offer.cluster, offer.facts, offer.policy, rules, asked.limit)
     spot = advise_spot(job, [offer.facts[n] for n in ranking.eligible])
     found = _placement(job, offer, ranking)
+    in_use = sum(room.gpus_in_use for room in offer.rooms)
     return {
         "placed": bool(found.members),
         "reason": found.reason,
@@ -54,10 +55,10 @@ def place_seen(snapshot: Snapshot, supply: Supply, asked: PlaceRequest, seen: Gp
         "basis": {
             "as_of": time_text(snapshot.newest_ms),
             "nodes": len(offer.rooms),
-            "gpus_in_use": sum(room.gpus_in_use for room in offer.rooms),
+            "gpus_in_use": in_use,
             "request_kinds": len(supply.mix.requests),
         },
-        "notes": list(_notes(offer.rooms, job)),
+        "notes": list(_notes(offer.rooms, job, in_use)),
     }
 
 
@@ -143,6 +144,8 @@ def _place_of(supply: Supply, name: str, cluster: str | None) -> int | None:
 def _at_rate(offer: Offer, asked: PlaceRequest) -> Offer:
     """The offer with the interruption rate that was asked with, on its spot nodes."""
     rate = asked.spot.interruptions_per_hour if asked.spot else None
+    if rate is None:
+        return offer
     facts: list[NodeFacts] = [replace(f, interruptions_per_hour=rate) if f.spot else f for f in offer.facts]
     return replace(offer, facts=facts)
 
@@ -209,10 +212,9 @@ def _finite(value: float | None) -> float | None:
     return round(value, 4) if value is not None and isfinite(value) else None
 
 
-def _notes(rooms: Sequence[NodeRoom], job: Job) -> Iterator[str]:
+def _notes(rooms: Sequence[NodeRoom], job: Job, in_use: int) -> Iterator[str]:
     if not rooms:
         yield "the inventory has no candidate node: collectors publish nodes when they start, and the view reads them"
-    in_use = sum(room.gpus_in_use for room in rooms)
     if job.request.gpus and in_use:
         yield f"{in_use} GPUs in use count as whole: inventory does not tell which share of them their tenants hold"
     if unknown := sum(room.unknown for room in rooms):

@@ -61,7 +61,11 @@ class Cluster:
         """[n] nodes whose GPU model and labels the request accepts. Computed once a kind of request."""
         key = (request.gpu_models, request.labels)
         if key not in self._allowed:
-            self._allowed[key] = np.array([self._accepts(request, n) for n in range(len(self))], dtype=bool)
+            accepted = {model: _is_one_of(model, request.gpu_models) for model in set(self.model)}
+            fits = np.array([accepted[model] for model in self.model], dtype=bool)
+            if request.labels:
+                fits &= np.array([self._bears(request, n) for n in range(len(self))], dtype=bool)
+            self._allowed[key] = fits
         return self._allowed[key]
 
     def feasible(self, request: Request, nodes: Ints) -> Bools:
@@ -121,13 +125,12 @@ class Cluster:
         if not fits or len(set(slots)) != wanted or not enough:
             raise ValueError(f"{request} does not fit on node {self.names[node]!r} at GPU slots {list(slots)}")
 
-    def _accepts(self, request: Request, node: int) -> bool:
-        if request.gpu_models and not self._names(node) & set(request.gpu_models):
-            return False
+    def _bears(self, request: Request, node: int) -> bool:
         labels = self.labels[node] if self.labels else {}
         return all(labels.get(key) == value for key, value in request.labels)
 
-    def _names(self, node: int) -> set[str]:
-        """What the GPU model of the node is called: as NVML says, and as models.hardware does."""
-        known = find_gpu(self.model[node])
-        return {self.model[node], known.name} if known else {self.model[node]}
+
+def _is_one_of(model: str, wanted: Sequence[str]) -> bool:
+    """A model is called as NVML says, and as models.hardware does; no wish: any will do."""
+    known = find_gpu(model)
+    return not wanted or bool({model, known.name if known else model}.intersection(wanted))
