@@ -12,6 +12,7 @@ from profiler import summary
 from recommender.api import answers
 from recommender.api.bottleneck import bottleneck, gpu
 from recommender.api.detail import detail
+from recommender.api.fingerprints import with_fingerprint
 from recommender.api.listing import WorkloadQuery, workload_page
 from recommender.view import Row as ViewRow
 from recommender.view import Snapshot, join
@@ -92,7 +93,7 @@ def test_the_bodies_fit_their_documented_models(snapshot: Snapshot) -> None:
     answers.WorkloadPage.model_validate(page, extra="forbid")
     for holder, key in nulls(page["workloads"]):
         assert holder["missing"][key]
-    body = detail(snapshot, row(snapshot, "hpc"))
+    body = with_fingerprint(detail(snapshot, row(snapshot, "hpc")), {"fingerprint": None, "why_not": "no model"})
     answers.WorkloadDetail.model_validate(body, extra="forbid")
     signals = {signal["name"]: signal for signal in body["gpu_signals"]}
     assert signals["dram_active_ratio"]["mean"] == pytest.approx(0.78)
