@@ -31,6 +31,7 @@ from recommender.admission.settings import WebhookSettings
 from recommender.admission.slice_book import SliceBook
 from recommender.audit import AuditTrail
 from recommender.mig.choose import SlicePolicy
+from sizewise.bounded import BoundedProtocol
 from sizewise.certificate import Certificate, certificate_of
 from sizewise.exits import Exit
 from sizewise.metrics import CONTENT_TYPE, PrometheusMeter
@@ -207,7 +208,7 @@ def _config(door: Door) -> uvicorn.Config:
     context = door.tls
     return uvicorn.Config(
         door.app,
-        http="httptools",
+        http=BoundedProtocol,
         ws="none",
         lifespan="off",
         log_config=None,
