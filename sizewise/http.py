@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,7 +95,7 @@ def stages(
 
     def answer(stop: threading.Event) -> None:
         # the server closes what it is given; a restarted one needs it again
-        _serve(app, listener.dup(), tls.tls.context if tls else None, stop)
+        _serve(app, listener.dup(), tls.tls.context if tls else None, api.trusted_proxies, stop)
 
     made = [Stage("view", follow), Stage("series", fleet.run), Stage("fingerprints", watch.run)]
     made += [Stage("kin", kin.run), Stage("api", answer)]
@@ -140,7 +141,9 @@ def _tls(settings: ApiSettings) -> TlsFiles | None:
     return files
 
 
-def _serve(app: FastAPI, listener: socket.socket, tls: ssl.SSLContext | None, stop: threading.Event) -> None:
+def _serve(
+    app: FastAPI, listener: socket.socket, tls: ssl.SSLContext | None, proxies: Sequence[str], stop: threading.Event
+) -> None:
     """Serve until `stop`; requests under way are finished, for at most STOP_TIMEOUT_S. Not for the main thread, where
     uvicorn would take the signals."""
     config = uvicorn.Config(
@@ -150,6 +153,8 @@ def _serve(app: FastAPI, listener: socket.socket, tls: ssl.SSLContext | None, st
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
         timeout_graceful_shutdown=STOP_TIMEOUT_S,
         ssl_context_factory=None if tls is None else lambda *_: tls,
     )

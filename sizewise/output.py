@@ -24,6 +24,15 @@ def render(records: Sequence[Record], output: str, whole: object = None) -> str:
     return _csv(records, columns) if output == "csv" else _markdown(records, columns)
 
 
+def printable(text: str) -> str:
+    """Text from elsewhere for a terminal or a log: what would move the cursor, colour, or begin a line is shown escaped."""
+    return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def _shown(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode()
+
+
 def _csv(records: Sequence[Record], columns: Sequence[str]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -33,8 +42,12 @@ def _csv(records: Sequence[Record], columns: Sequence[str]) -> str:
 
 
 def _safe(value: object) -> object:
-    """Text that a spreadsheet would run as a formula gets a quote in front; a workload may be called anything."""
-    return "'" + value if isinstance(value, str) and value[:1] in ("=", "+", "@", "-", "\t", "\r") else value
+    """Text that a spreadsheet would run as a formula gets a quote in front; a workload may be called anything. Line ends
+    stay: CSV has a form for them."""
+    if not isinstance(value, str):
+        return value
+    quoted = "'" + value if value[:1] in ("=", "+", "@", "-", "\t", "\r") else value
+    return "\n".join(map(printable, quoted.split("\n")))
 
 
 def _markdown(records: Sequence[Record], columns: Sequence[str]) -> str:
@@ -44,5 +57,5 @@ def _markdown(records: Sequence[Record], columns: Sequence[str]) -> str:
 
 
 def _cell(value: object) -> str:
-    text = "" if value is None else str(value)
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
+    text = "" if value is None else printable(str(value).replace("\n", " "))
+    return text.replace("\\", "\\\\").replace("|", "\\|")

@@ -12,6 +12,7 @@ from types import FrameType
 
 from sizewise.exits import NO_DATA, Exit
 from sizewise.metrics import PrometheusMeter
+from sizewise.output import printable
 from sizewise.process_settings import ProcessSettings
 from sizewise.settings import Settings
 from sizewise.supervise import Stage, supervise
@@ -21,10 +22,17 @@ from stream.settings import SQLITE, LogSettings
 from stream.streams import stream_specs
 
 
+class OneLine(logging.Formatter):
+    """A message may name what came from elsewhere, as the path of a request: it makes no second line."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging calls it so
+        return printable(super().formatMessage(record))
+
+
 def start_logging(settings: ProcessSettings) -> None:
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", force=True
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(OneLine("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
 
 
 def stop_event() -> threading.Event:

@@ -178,6 +178,7 @@ def _totals(totals: Body, show: Callable[..., str]) -> str:
 
 
 def console(width: int | None = None) -> Console:
-    """Not a terminal: 160 columns, so that nothing is cut in a file or a pipe."""
-    plain = Console(highlight=False)
-    return plain if plain.is_terminal and width is None else Console(highlight=False, width=width or 160)
+    """Not a terminal: 160 columns, so that nothing is cut in a file or a pipe. Square brackets are text: workloads and
+    paths of requests may have them."""
+    plain = Console(highlight=False, markup=False)
+    return plain if plain.is_terminal and width is None else Console(highlight=False, markup=False, width=width or 160)

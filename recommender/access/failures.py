@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 
 _ADDRESSES = 10_000
 """Of 16 bytes and two floats: 2 MB. The address that failed longest ago is forgotten first."""
@@ -25,6 +26,7 @@ class Failures:
 
     def failed(self, address: str, now_s: float) -> float:
         """Count one; returns how long to wait before the next, in seconds, 0 while there is some left."""
+        address = _network(address)
         bucket = self._buckets.pop(address, None) or _Bucket(self._burst, now_s)
         bucket.left = min(self._burst, bucket.left + max(0.0, now_s - bucket.at_s) / self._refill_s)
         bucket.at_s = now_s
@@ -35,3 +37,14 @@ class Failures:
             return (1 - bucket.left) * self._refill_s
         bucket.left -= 1
         return 0.0
+
+
+def _network(address: str) -> str:
+    """Of IPv6 the /64: one machine has all of its addresses to choose from."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    if found.version == 4:
+        return address
+    return str(found.ipv4_mapped or ip_network((int(found) >> 64 << 64, 64)))

@@ -9,9 +9,12 @@ from models.audit import AuditEntry
 from models.metrics import Meter
 from recommender.access.book import Asker, Refused, TokenBook
 from recommender.access.failures import Failures
+from recommender.access.token import PATTERN, PREFIX
 from recommender.audit import AuditTrail
 
 _BEARER = "bearer "
+_CUT = rf"{PREFIX}\1_..."
+"""Of a token that somebody put in a path: its public part is on record, for who has to revoke it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ class Guard:
 
     def _record(self, knock: Knock, who: str, verb: str, reason: str) -> None:
         details = {"address": knock.address} if knock.address else {}
-        what = f"{knock.method} {knock.path}"
+        what = f"{knock.method} {PATTERN.sub(_CUT, knock.path)}"
         self.audit.write(
             AuditEntry(self.now_ms(), who, verb, "denied", reason, what, "", details, knock.request_id),
         )

@@ -64,7 +64,7 @@ class FeedSettings:
     """An event stream is ended after this, and its reader comes back: a token that was revoked reads no longer than that."""
 
     readers: int = 256
-    """Waiting requests and event streams at once; one more is answered 503 with Retry-After."""
+    """Waiting requests and event streams at once, of each token; one more is answered 503 with Retry-After."""
 
     def __post_init__(self) -> None:
         for name in ("longest_wait_s", "keep_alive_s", "slow_s", "longest_stream_s", "readers"):
@@ -111,6 +111,10 @@ class ApiSettings:
 
     ask_who: bool = False
     """Ask for tokens on loopback too, as behind a proxy that does not ask itself."""
+
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses and networks of proxies whose X-Forwarded-For says who asks, for the audit and for failures. Of anyone else
+    it is not believed: an asker could give itself another address with each request."""
 
     insecure_anyone_may_read_everything: bool = False
     """Listen anywhere without TLS and ask nobody for a token: whoever reaches the address sees every workload and node."""

@@ -12,7 +12,7 @@ import click
 
 from sizewise.exits import NO_DATA, Exit
 from sizewise.options import format_option, log_option, with_settings
-from sizewise.output import render
+from sizewise.output import printable, render
 from sizewise.process import opened_to_look
 from sizewise.settings import Settings
 from stream.contract import EventLog, Record
@@ -177,5 +177,5 @@ def _print(rows: list[dict[str, Any]], output: str) -> None:
     columns = [name for name in columns if any(row.get(name) not in (None, "") for row in rows)]
     table = Table(*(name.upper() for name in columns), box=None, padding=(0, 2, 0, 0), header_style="bold")
     for row in rows:
-        table.add_row(*("" if row.get(name) is None else str(row[name]) for name in columns))
+        table.add_row(*("" if row.get(name) is None else printable(str(row[name])) for name in columns))
     console().print(table)

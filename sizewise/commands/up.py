@@ -72,7 +72,8 @@ def command(settings: Settings) -> None:
 def _greet(out: Console, running: Running, settings: Settings) -> None:
     location = settings["log"].location
     usual = location == state_defaults(state_folder(os.environ))["log.location"]
-    out.print("[bold]sizewise is running.[/bold] Ctrl-C stops it.")
+    out.print("sizewise is running.", end=" ", style="bold")
+    out.print("Ctrl-C stops it.")
     for what, where in (
         ("Report", "sizewise report" if usual else f"sizewise report --log {shlex.quote(location)}"),
         ("Workloads", f"{running.url}/v1/workloads"),

@@ -206,3 +206,24 @@ def test_anything_between_is_refused_with_the_mend(tmp_path: Path) -> None:
         until(lambda: ask(f"{site.url}/v1/workloads")[0] == 200)
     finally:
         site.end()
+
+
+def test_what_strangers_send_is_text_wherever_it_is_shown(tmp_path: Path) -> None:
+    """Without a token, a path with markup and a terminal's escape, and an address of its own invention: the entry names
+    where it came from, the table shows the path as it is, and no escape reaches the terminal."""
+    site = Site(tmp_path, f"sqlite:{tmp_path / 'log.db'}")
+    site.serve("--ask-who")
+    try:
+        until(lambda: ask(f"{site.url}/v1/[/x]%1b[31m")[0] == 401)
+        forged = urllib.request.Request(f"{site.url}/v1/forged", headers={"X-Forwarded-For": "9.9.9.9"})
+        with pytest.raises(urllib.error.HTTPError, match="401") as refused:
+            urllib.request.urlopen(forged, timeout=10)
+        refused.value.close()
+        entries = audit_of(site, lambda found: any(entry["object"] == "GET /v1/forged" for entry in found))
+    finally:
+        site.end()
+    assert {entry["details"]["address"] for entry in entries} == {"127.0.0.1"}
+    for form in ("table", "csv", "markdown", "yaml"):
+        shown = site.run("log", "show", "audit", "-o", form)
+        assert "\x1b" not in shown
+        assert "[/x]\\x1b[31m" in shown.replace("\\\\", "\\").replace("\\e", "\\x1b")
