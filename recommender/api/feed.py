@@ -63,8 +63,10 @@ async def waited(
     work: Work,
     now: Callable[[], float],
     sleep: Sleep,
+    holds: Callable[[], bool] = lambda: True,
 ) -> Told:
-    """The first page with news, or the page as it is when the time to wait is over or the view ends."""
+    """The first page with news, or the page as it is when the time to wait is over, the view ends or `holds` does not: the
+    reader may see no more."""
     deadline, seen = now() + wait_s, None
     while True:
         snapshot = view.snapshot
@@ -73,7 +75,7 @@ async def waited(
             cursor = found.page.cursor
             if found.news:
                 return found
-        if view.ended or now() >= deadline:
+        if view.ended or now() >= deadline or not holds():
             return found
         await sleep(POLL_S)
 

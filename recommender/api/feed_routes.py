@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -26,24 +27,28 @@ _STREAM = {"schema": {"type": "string"}, "description": "Server-Sent Events `res
 
 
 class Readers:
-    """Who waits now. Used by the event loop alone."""
+    """Who waits now. Each asker has places of its own: nobody can take those of others, or count them. Used by the event
+    loop alone."""
 
     def __init__(self, most: int, meter: Meter) -> None:
-        self._most, self._meter, self._now = most, meter, 0
+        self._most, self._meter, self._now = most, meter, Counter[str]()
 
-    def come(self) -> None:
+    def come(self, who: str) -> None:
         """Raises Problem when there are too many."""
-        if self._now >= self._most:
-            detail = f"{self._now} readers wait for changes already; come back in a moment, or raise api.feed.readers."
+        if self._now[who] >= self._most:
+            detail = (
+                f"{self._most} readers wait with this token already; come back in a moment, or raise api.feed.readers."
+            )
             raise Problem(503, "too-many-readers", "Too many readers", detail, headers={"Retry-After": "2"})
-        self._count(1)
+        self._count(who, 1)
 
-    def go(self) -> None:
-        self._count(-1)
+    def go(self, who: str) -> None:
+        self._count(who, -1)
 
-    def _count(self, by: int) -> None:
-        self._now += by
-        self._meter.gauge("sizewise_feed_readers", self._now)
+    def _count(self, who: str, by: int) -> None:
+        self._now[who] += by
+        self._now = +self._now
+        self._meter.gauge("sizewise_feed_readers", self._now.total())
 
 
 def feed_routes(
@@ -56,7 +61,7 @@ def feed_routes(
         "/v1/recommendations",
         summary="Changes of recommendations since a cursor; waits for them with `wait`, streams them as Server-Sent Events",
         response_class=Json,
-        responses={200: {"model": ChangePage, "content": {MEDIA_TYPE: _STREAM}}, **documented(400, 422, 503)},
+        responses={200: {"model": ChangePage, "content": {MEDIA_TYPE: _STREAM}}, **documented(400, 401, 422, 503)},
         openapi_extra=needs("read"),
     )
     async def get_changes(
@@ -70,14 +75,17 @@ def feed_routes(
         streams = _wants_stream(request.headers.get("accept", ""))
         since = ("Last-Event-ID", last_event_id) if streams and last_event_id else ("since", query.since)
         cursor, work = _whole(*since, query.limit) if asker.scope.everywhere else _own(asker, since[1], query.limit)
-        readers.come()
+        readers.come(asker.who)
         if streams:
-            return EventStream(view, cursor, work, pace, now, _goes(readers, meter), asker.holds)
+            return EventStream(view, cursor, work, pace, now, _goes(readers, asker.who, meter), asker.holds)
         try:
             wait_s = min(query.wait, settings.longest_wait_s)
-            return Json((await waited(view, cursor, wait_s, work, now, anyio.sleep)).body)
+            found = await waited(view, cursor, wait_s, work, now, anyio.sleep, asker.holds)
+            if not asker.holds():
+                raise Problem(401, "ended-token", "Who asks is not known any more", _ENDED, headers=_CHALLENGE)
+            return Json(found.body)
         finally:
-            readers.go()
+            readers.go(asker.who)
 
     return routes
 
@@ -103,9 +111,9 @@ def _own(asker: Asker, since: str | None, limit: int) -> tuple[AnyCursor | None,
     return feed.cursor(since) if since else None, work
 
 
-def _goes(readers: Readers, meter: Meter) -> Callable[[Ended], None]:
+def _goes(readers: Readers, who: str, meter: Meter) -> Callable[[Ended], None]:
     def ended(why: Ended) -> None:
-        readers.go()
+        readers.go(who)
         meter.count("sizewise_feed_ended_total", reason=why)
 
     return ended
@@ -116,4 +124,6 @@ def _wants_stream(accept: str) -> bool:
 
 
 _NO_KEY = "The key that seals cursors was not read from the log yet; making a token makes one. Ask again in a moment."
+_ENDED = "The token ended while this waited: it has expired, or was revoked. `sizewise token create` makes another."
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="sizewise", error="invalid_token"', "Cache-Control": "no-store"}
 _NOT_READY = "The log has not been read to its end yet; /readyz says what is missing. Ask again in a moment."

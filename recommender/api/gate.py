@@ -136,13 +136,13 @@ class Gate:
     def _note(self, knock: Knock, asker: Asker, verb: str, status: int) -> None:
         """What a route refused, and what an asker did not find: it may be there, for others. On record it goes either way, and
         nothing tells the two apart."""
-        if self._guard is None or asker.scope.everywhere:
+        if self._guard is None or (status == 404 and asker.scope.everywhere):
             return
         if status in _NOTED:
             self._guard.deny(knock, asker, verb, _NOTED[status])
 
 
-_NOTED = {403: "scope-too-narrow", 404: "not-found-or-not-seen"}
+_NOTED = {401: "ended-token", 403: "scope-too-narrow", 404: "not-found-or-not-seen"}
 _Refusal = tuple[Problem, dict[str, str]]
 
 

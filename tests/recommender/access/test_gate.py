@@ -13,12 +13,15 @@ from starlette.testclient import TestClient
 from models.audit import AuditEntry
 from models.metrics import NullMeter
 from recommender.access.book import TokenBook
+from recommender.access.failures import Failures
 from recommender.access.guard import Guard
 from recommender.access.scope import EVERYTHING, VERBS, Scope
 from recommender.access.seal import Sealer
 from recommender.access.token import NewToken, certificate_grant, new_token
 from recommender.api.app import create_app
+from recommender.api.feed_routes import Readers
 from recommender.api.gate import OPEN, VERB_KEY, RouteTable, UndeclaredRouteError, needs
+from recommender.api.problems import Problem
 from recommender.api.settings import ApiSettings
 from recommender.audit import AuditTrail
 from recommender.view import View
@@ -189,6 +192,23 @@ def test_many_failures_from_one_address_are_told_to_wait() -> None:
     assert api.get("/v1/workloads", TOKENS["read"]).status_code == 200
 
 
+def test_addresses_of_one_ipv6_network_are_one() -> None:
+    """A machine has the 2^64 addresses of its /64 to choose from, and an IPv4 client of a dual-stack socket has one."""
+    failures = Failures(burst=3)
+    assert [failures.failed(f"2001:db8::{n}", 0.0) > 0 for n in range(1, 6)] == [False] * 3 + [True] * 2
+    assert failures.failed("2001:db8:0:1::1", 0.0) == 0
+    assert [failures.failed(at, 0.0) > 0 for at in ("::ffff:10.0.0.1", "::ffff:10.0.0.2")] == [False, False]
+
+
+def test_a_token_in_a_path_is_cut_on_record() -> None:
+    """Its public part stays, which tells whom to revoke."""
+    api = Api()
+    text = TOKENS["read"].text
+    api.get(f"/v1/workloads/{text}", TOKENS["read"])
+    (entry,) = api.trail.entries
+    assert entry.object == f"GET /v1/workloads/szw_{TOKENS['read'].kept.id}_..."
+
+
 def test_what_a_tenant_does_not_find_is_on_record_whether_it_is_there_or_not() -> None:
     """The administrator sees who asks around; the tenant cannot tell the two apart."""
     api = Api()
@@ -248,3 +268,27 @@ def test_an_event_stream_ends_with_its_token() -> None:
     assert answer.status_code == 200
     assert b"event: set" in answer.content
     assert api.get("/v1/recommendations", TOKENS["read"]).status_code == 401
+
+
+@pytest.mark.parametrize("shown", [TOKENS["read"], TOKENS["admin"]])
+def test_a_wait_for_changes_ends_with_its_token(shown: NewToken) -> None:
+    """The token expires while the request waits: 401 and not what changed meanwhile; on record, of an administrator too."""
+    api = Api()
+    api.book.sealer = Sealer(bytes(32))
+    cursor = api.get("/v1/recommendations", shown).json()["cursor"]
+    looks = itertools.count()
+    api.now_ms = lambda: NOW_MS if next(looks) < 2 else NOW_MS + DAY_MS
+    answer = api.get(f"/v1/recommendations?wait=3600&since={cursor}", shown)
+    assert (answer.status_code, answer.json()["type"].partition("#")[2]) == (401, "ended-token")
+    assert [(entry.who, entry.reason) for entry in api.trail.entries] == [(f"token:{shown.kept.id}", "ended-token")]
+
+
+def test_readers_of_one_token_take_no_place_of_others() -> None:
+    """Of one place each: a second reader of one is told to come back, by the limit and not by how many there are."""
+    readers = Readers(1, NullMeter())
+    readers.come("token:a")
+    readers.come("token:b")
+    with pytest.raises(Problem, match="1 readers wait with this token already"):
+        readers.come("token:a")
+    readers.go("token:a")
+    readers.come("token:a")
