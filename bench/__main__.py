@@ -14,6 +14,7 @@ BENCHES: dict[str, str] = {
     "admission-fuzz": "a million made-up reviews of the admission webhook, judged by an oracle of its own",
     "apiserver": "a pod's creation through a real kube-apiserver: what the webhook adds, beside VPA's admission controller",
     "collector": "CPU and memory of the collector at 1 Hz on 200 containers, against prometheus-node-exporter",
+    "decide": "POST /v1/recommend over 1,500 candidate nodes through the real server: time of an answer",
     "import": "14 days of 1,000 workloads from a real Prometheus to a full report, against KRR's queries",
     "ingest": "the profiler: samples per second on one core and through Kafka, memory per workload, against VPA",
     "fingerprint": "which workload is this, on GPUs never seen: accuracy, unknown ones, cold start, matching speed",

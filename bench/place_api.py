@@ -38,14 +38,14 @@ QUESTIONS_ASKED: Mapping[str, Mapping[str, Any]] = {
 def run(data: Path | None) -> Report:
     """Needs no data set: the inventory is made up."""
     random = np.random.default_rng(1)
-    nodes = {f"c/n{i}": _node(random, i) for i in range(NODES)}
+    nodes = {f"c/n{i}": made_up_node(random, i) for i in range(NODES)}
     client, view = _client(nodes)
     first = _timed(lambda: _ask(client, "/v1/place", _JOB), 1)
     rows = [_row(name, _timed(partial(_ask, client, "/v1/place", body))) for name, body in QUESTIONS_ASKED.items()]
 
     def reported() -> None:
         for i in random.integers(NODES, size=REPORTING).tolist():
-            nodes[f"c/n{i}"] = _node(random, i)
+            nodes[f"c/n{i}"] = made_up_node(random, i)
         view.snapshot = Snapshot({}, dict(nodes))
 
     rows.append(
@@ -98,7 +98,7 @@ def _client(nodes: Mapping[str, Node]) -> tuple[TestClient, View]:
     return TestClient(app, base_url="http://localhost"), view
 
 
-def _node(random: np.random.Generator, number: int) -> Node:
+def made_up_node(random: np.random.Generator, number: int) -> Node:
     """1 to 8 GPUs of which three fifths are held, 20 CPU workloads, a rack of 16, a third of them spot."""
     count, model = int(random.choice([1, 2, 4, 8, 8, 8])), str(random.choice(_MODELS))
     uuids = [f"g{number}-{k}" for k in range(count)]
