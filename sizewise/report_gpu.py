@@ -115,10 +115,10 @@ def kin_line(workload: Body) -> str:
     """What it behaves like, or why that is not known."""
     found = workload["fingerprint"]
     if found is None:
-        return workload["fingerprint_missing"] or "no recommendation yet"
+        return str(workload["fingerprint_missing"] or "no recommendation yet")
     if found["verdict"] != "known":
         nearest = f"; nearest {_near(found['nearest'][0])}" if found["nearest"] else ""
-        return found["sentence"] + nearest
+        return str(found["sentence"]) + nearest
     like = "itself in runs before" if found["workload"] == workload["id"] else found["workload"]
     return f"{like}, {share(found['confidence_ratio'])} sure, {share(found['similarity_ratio'])} alike"
 
