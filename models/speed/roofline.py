@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.speed.signals import Floats
+from models.speed.signals import Floats, busy_ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Roofline:
         """[n, 2]: q_c and q_m for coordinates [n, 3]. Above 1: even the whole GPU is limited by it."""
         a0, a1, a2, b0, b1, _ = self.parameters
         ln_power, ln_memory, logit_busy = np.atleast_2d(demand).T
-        busy = (1.01 * np.exp(logit_busy)) / (1 + np.exp(logit_busy))
+        busy = busy_ratio(logit_busy)
         memory = np.maximum(np.exp(ln_memory) - 0.01, 0.0) + 0.005
         compute = np.exp(a0 + np.exp(a1) * ln_power + np.exp(a2) * np.log(busy))
         return np.column_stack([compute, np.exp(b0) * memory ** np.exp(b1)])

@@ -63,3 +63,12 @@ def coordinates(signals: WholeGpuSignals) -> Floats:
             np.nan if busy is None else np.log(max(busy, _FLOOR) / (1 + _FLOOR - min(busy, 1.0))),
         ]
     )
+
+
+LEAST_BUSY: float = float(np.log(_FLOOR / (1 + _FLOOR)))
+"""The coordinate of a GPU that is hardly ever busy: the lowest that there is."""
+
+
+def busy_ratio(coordinate: Floats | float) -> Floats:
+    """GPU utilisation behind its coordinate."""
+    return np.asarray((1 + _FLOOR) / (1 + np.exp(-np.asarray(coordinate))))

@@ -1,7 +1,9 @@
 """The learned table: speed on a slice over (power, memory utilisation, GPU utilisation, compute share, memory share).
 
-Between the knots it is multilinear, outside of them it is held. Interpolation of a monotone table is monotone, so both
-promises hold everywhere: not slower on a larger slice, not faster at more demand.
+Between the knots it is multilinear, outside of them it is held: but a GPU that is less busy than that of any job in the
+table loses less time on a slice in proportion, because a slice stretches only the time in which kernels run. Both
+interpolation of a monotone table and that proportion are monotone, so two promises hold everywhere: not slower on a
+larger slice, not faster at more demand.
 """
 
 from __future__ import annotations
@@ -12,9 +14,13 @@ from itertools import product
 
 import numpy as np
 
-from models.speed.signals import Floats
+from models.speed.signals import LEAST_BUSY, Floats, busy_ratio
 
 DEMAND_AXES, SHARE_AXES = 3, 2
+_BUSY = 2
+"""The axis of GPU utilisation."""
+_SLOWEST = 1e-6
+"""Under what was ever measured: 0 would be a loss without end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +34,20 @@ class SpeedTable:
     def predict(self, demand: Floats, shares: Floats) -> Floats:
         """[n] speeds for demand [n, 3] or [3] and shares [n, 2]. The whole GPU (1, 1) is 1 by definition."""
         points = np.column_stack([np.broadcast_to(demand, (len(shares), DEMAND_AXES)), shares])
-        return np.where(np.all(shares >= 1, axis=1), 1.0, _multilinear(self.axes, self.values, points))
+        held_at_ends = _multilinear(self.axes, self.values, points)
+        speeds = 1 / (1 + (1 / np.maximum(held_at_ends, _SLOWEST) - 1) * self._less_busy(points[:, _BUSY]))
+        return np.where(np.all(shares >= 1, axis=1), 1.0, speeds)
+
+    def _less_busy(self, coordinate: Floats) -> Floats:
+        """[n] share of the table's loss of time that is left; 1 from the least busy job of the table on."""
+        return np.minimum(busy_ratio(coordinate) / busy_ratio(self.axes[_BUSY][0]), 1.0)
 
     def bounds(self, demand: Floats, shares: Floats) -> tuple[Floats, Floats]:
-        """Lowest and highest speed when some coordinates of `demand` [3] are NaN: the ends of their axes bound it."""
+        """Lowest and highest speed when some coordinates of `demand` [3] are NaN: the ends of their axes bound it,
+        and a GPU that is hardly ever busy."""
         low = np.array([axis[-1] for axis in self.axes[:DEMAND_AXES]])
         high = np.array([axis[0] for axis in self.axes[:DEMAND_AXES]])
+        high[_BUSY] = min(high[_BUSY], LEAST_BUSY)
         missing = np.isnan(demand)
         slowest = self.predict(np.where(missing, low, demand), shares)
         fastest = self.predict(np.where(missing, high, demand), shares)
@@ -56,11 +70,14 @@ class SpeedTable:
         return held(speeds, shares, probed, measured)
 
     def _path(self, demand: Floats) -> Floats:
-        """[steps, 3]: demand moved by -1 to 1 of the range of each axis at once, held at the ends."""
+        """[steps, 3]: demand moved by -1 to 1 of the range of each axis at once, held at the ends; a GPU less busy than
+        any of the table may stay so."""
         low = np.array([axis[0] for axis in self.axes[:DEMAND_AXES]])
         span = np.array([axis[-1] - axis[0] for axis in self.axes[:DEMAND_AXES]])
-        place = (np.clip(demand, low, low + span) - low) / span
-        return np.asarray(np.clip(place + _STEPS[:, None], 0, 1) * span + low)
+        lowest = low.copy()
+        lowest[_BUSY] = min(low[_BUSY], LEAST_BUSY)
+        place = (np.clip(demand, lowest, low + span) - low) / span
+        return np.asarray(np.clip(place + _STEPS[:, None], np.minimum(place, 0), 1) * span + low)
 
 
 _STEPS: Floats = np.linspace(-1, 1, 401)

@@ -82,9 +82,9 @@ class SliceBook:
         self._advice = {}
 
     def _advise(self, workload: str, seen: GpuSeen) -> SliceAdvice | None:
-        """Only what is sure: an answer near the line, which asks for a probe first, is for people to decide."""
+        """Only what is sure: an answer near the line, which a probe has to confirm, is for people to decide."""
         found, _ = advise_slice(seen, self._held.get(workload), self._model, self._policy)
-        if found.action != "slice" or found.profile is None or found.probe:
+        if found.action != "slice" or found.profile is None or not found.safe:
             return None
         resource = next(iter(kubernetes_resource(found.profile.name)))
         speed = found.speeds.get(found.profile.key, 0.0)

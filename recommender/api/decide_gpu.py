@@ -64,7 +64,7 @@ def taking(choice: GpuChoice, option: GpuOption) -> GpuChoice:
 def _sliced(asked: GpuAsked, seen_on: str, advice: SliceAdvice, mig: MigGpu, policy: SlicePolicy) -> GpuChoice:
     because, options = advice.because, list(_options(asked, advice, mig, policy))
     action: GpuAction = "as-asked" if advice.action == "refused" else advice.action
-    if not asked.bears_risk and advice.probe:
+    if not asked.bears_risk and (advice.action == "probe" or (advice.action == "slice" and not advice.safe)):
         said = "its priority is high and the slice is near the slowdown that policy allows: the whole GPU"
         because, action, options = (*because, Because("priority", said)), "whole", options[::-1]
     return GpuChoice(asked.option, options[0], tuple(options[1:]), asked.models, seen_on, action, because)

@@ -15,6 +15,12 @@ class SliceReason(BaseModel):
 class SliceSpeed(BaseModel):
     mig_profile: str = Field(examples=["3g.40gb"])
     speed_ratio: float = Field(description="expected speed over that on the whole GPU", examples=[0.96])
+    lowest_ratio: float = Field(
+        description="the same when the prediction is as far off as four in five are at most", examples=[0.93]
+    )
+    highest_ratio: float = Field(
+        description="and to the other side; wider on a GPU model that was not learned from", examples=[0.98]
+    )
 
 
 class SliceWords(BaseModel):
@@ -32,7 +38,13 @@ class MigAnswer(BaseModel):
         description="take `mig_profile`; keep the whole GPU; measure on slice `probe` first; MIG is no answer, reasons say why"
     )
     mig_profile: str | None = Field(description="null: none can be given", examples=["3g.40gb"])
-    probe: str | None = Field(description="slice to run it on once, as the answer is near the line; null: it is clear")
+    safe: bool = Field(
+        description="`mig_profile` keeps the slowdown even at its lowest speed: take it without a probe",
+        examples=[True],
+    )
+    probe: str | None = Field(
+        description="slice near the line to run it on once: `mig_profile` itself, or one that may do; null: it is clear"
+    )
     speeds: list[SliceSpeed] = Field(description="smallest slice first; empty when refused")
     max_slowdown_ratio: float = Field(description="what policy allows", examples=[0.1])
     reasons: list[SliceReason]

@@ -42,12 +42,18 @@ def _body(advice: SliceAdvice, mig: MigGpu | None, policy: SlicePolicy, model: s
     return {
         "action": advice.action,
         "mig_profile": advice.profile.name if advice.profile else None,
+        "safe": advice.safe,
         "probe": names.get(advice.probe),
-        "speeds": [{"mig_profile": names[key], "speed_ratio": round(s, 4)} for key, s in advice.speeds.items()],
+        "speeds": [_speed(advice, key, name) for key, name in names.items() if key in advice.speeds],
         "max_slowdown_ratio": policy.max_slowdown_ratio,
         "reasons": [{"code": because.code, "sentence": because.sentence} for because in advice.because],
         "ask_for": _words(advice.profile.name, model) if advice.profile else None,
     }
+
+
+def _speed(advice: SliceAdvice, key: str, name: str) -> Body:
+    speeds = {"speed_ratio": advice.speeds, "lowest_ratio": advice.lowest, "highest_ratio": advice.highest}
+    return {"mig_profile": name} | {field: round(of[key], 4) for field, of in speeds.items()}
 
 
 def _words(profile: str, model: str) -> Body:

@@ -15,6 +15,7 @@ from models.speed.signals import Floats, WholeGpuSignals, coordinates
 from models.speed.table import held
 from recommender.mig.eligible import Because, refusal
 from recommender.mig.memory import MemoryNeed, MemorySeen, memory_need
+from recommender.mig.spread import CARRIED_OVER, LEARNED, spread, together
 
 SliceAction = Literal["slice", "whole", "probe", "refused"]
 
@@ -25,9 +26,16 @@ class SlicePolicy:
     """0.10: a step may take 10 % longer, so speed must stay at 1/1.1 of the whole GPU's."""
     memory_margin_ratio: float = 0.0
     """Added to the peak. The peak is never a mean, and usable memory of a slice is already net of the driver's."""
-    near_line_ratio: float = 0.04
-    """A predicted speed this near the line is as likely wrong as right: mean error on 4g of unseen families is 0.04.
-    A safety margin of that size would undo the advice; one probe on one slice settles it."""
+    error_factor: float = LEARNED
+    """Between more and less time lost by this factor lies what is near the line. A safety margin of that size would undo
+    the advice; one probe on one slice settles it."""
+    transfer_factor: float = CARRIED_OVER
+    """Beside it on a board that the model was not trained on; there the advice holds at the lowest speed, or waits for the
+    probe."""
+
+    def reckoned(self, elsewhere: bool) -> float:
+        """The factor for a prediction."""
+        return together(self.error_factor, self.transfer_factor) if elsewhere else self.error_factor
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,8 @@ class SliceAdvice:
              `refused`: MIG is no answer here
     speeds:  predicted (or measured) speed per profile key
     probe:   the one slice to measure when the answer is near the line; empty when it is not
+    lowest, highest: speed per profile key when the prediction is as far off as four in five are at most
+    safe:    `profile` keeps the slowdown even at its lowest speed, so that no probe is needed to take it
     """
 
     action: SliceAction
@@ -63,6 +73,9 @@ class SliceAdvice:
     speeds: Mapping[str, float]
     probe: str
     because: tuple[Because, ...]
+    lowest: Mapping[str, float] = field(default_factory=dict)
+    highest: Mapping[str, float] = field(default_factory=dict)
+    safe: bool = False
 
 
 def choose_slice(
@@ -74,10 +87,12 @@ def choose_slice(
     if no is not None or gpu is None:
         return SliceAdvice("refused", None, {}, "", (no,) if no else ())
     case = _Case.of(workload, gpu, model, policy or SlicePolicy(), need)
-    chosen, probe = case.smallest(case.slow), case.probe()
-    undecided = chosen is not case.smallest(case.fast)  # only where signals are missing do they differ
+    chosen, probe = case.smallest(case.sure), case.probe()
+    undecided = chosen is gpu.whole and case.smallest(case.hoped) is not gpu.whole
     action: SliceAction = "probe" if undecided else ("whole" if chosen is gpu.whole else "slice")
-    return SliceAdvice(action, chosen, case.slow, probe, tuple(_because(case, chosen, probe)))
+    because = tuple(_because(case, chosen, probe))
+    safe = case.lowest[chosen.key] >= case.line
+    return SliceAdvice(action, chosen, case.slow, probe, because, case.lowest, case.highest, safe)
 
 
 def slice_shares(gpu: MigGpu, profiles: Sequence[MigProfile]) -> Floats:
@@ -92,8 +107,9 @@ def _compute_share(gpu: MigGpu, profile: MigProfile) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """One question with what follows from it at once. slow, fast: bounds of speed per profile key; they differ only
-    where signals are missing. fitting: profiles that hold the memory, smallest first."""
+    """One question with what follows from it at once. slow, fast: predicted speed per profile key; they differ only
+    where signals are missing. lowest, highest: with the error that predictions have. fitting: profiles that hold the
+    memory, smallest first."""
 
     workload: GpuWorkload
     gpu: MigGpu
@@ -102,6 +118,8 @@ class _Case:
     need: MemoryNeed
     slow: Mapping[str, float]
     fast: Mapping[str, float]
+    lowest: Mapping[str, float]
+    highest: Mapping[str, float]
     fitting: Sequence[MigProfile]
 
     @classmethod
@@ -109,8 +127,12 @@ class _Case:
         slow, fast = _speeds(workload, gpu, model)
         keys = [profile.key for profile in gpu.sizes]
         fitting = [profile for profile in gpu.sizes if _fits(profile, need, rules)]
-        lowest, highest = (dict(zip(keys, speeds.tolist(), strict=True)) for speeds in (slow, fast))
-        return cls(workload, gpu, model, rules, need, lowest, highest, fitting)
+        slowest, fastest = (dict(zip(keys, speeds.tolist(), strict=True)) for speeds in (slow, fast))
+        factor = rules.reckoned(_elsewhere(workload, model))
+        known = {gpu.whole.key: 1.0, **workload.probes}
+        lowest = {**spread(slowest, factor)[0], **known}
+        highest = {**spread(fastest, factor)[1], **known}
+        return cls(workload, gpu, model, rules, need, slowest, fastest, lowest, highest, fitting)
 
     @property
     def line(self) -> float:
@@ -123,26 +145,36 @@ class _Case:
 
     @property
     def other_gpu(self) -> bool:
-        seen, known = find_gpu(self.workload.gpu_model), find_gpu(self.model.card.gpu)
-        return bool(self.workload.gpu_model) and (seen is None or known is None or seen.mig_board != known.mig_board)
+        return _elsewhere(self.workload, self.model)
+
+    @property
+    def sure(self) -> Mapping[str, float]:
+        """What the advice may count on: the prediction; on a board that it was not trained on the lowest speed."""
+        return self.lowest if self.other_gpu and not self.workload.probes else self.slow
+
+    @property
+    def hoped(self) -> Mapping[str, float]:
+        return self.highest if self.other_gpu and not self.workload.probes else self.fast
 
     def smallest(self, speeds: Mapping[str, float]) -> MigProfile:
         return next((p for p in self.fitting if speeds[p.key] >= self.line), self.gpu.whole)
 
     def probe(self) -> str:
-        """The slice to measure: the one nearest the line among those that the line could cut; on a GPU that the model
-        was not trained on, the one advised. Empty when the answer is clear, or one was measured."""
+        """The slice to measure: the one nearest the line among those that the line could cut. Empty when the answer is
+        clear, or one was measured."""
         if self.workload.probes:
             return ""
         near = [p for p in self.fitting if p is not self.gpu.whole and self._near(p)]
-        if near:
-            return min(near, key=lambda p: abs(self.slow[p.key] + self.fast[p.key] - 2 * self.line)).key
-        advised = self.smallest(self.slow)
-        return advised.key if self.other_gpu and advised is not self.gpu.whole else ""
+        return min(near, key=lambda p: abs(self.slow[p.key] + self.fast[p.key] - 2 * self.line)).key if near else ""
 
     def _near(self, profile: MigProfile) -> bool:
-        margin = self.rules.near_line_ratio
-        return self.slow[profile.key] - margin <= self.line <= self.fast[profile.key] + margin
+        return self.lowest[profile.key] < self.line <= self.highest[profile.key]
+
+
+def _elsewhere(workload: GpuWorkload, model: SpeedModel) -> bool:
+    """Whether it was seen on another board than the model was trained on: power limits differ within one geometry too."""
+    seen, known = find_gpu(workload.gpu_model), find_gpu(model.card.gpu)
+    return bool(workload.gpu_model) and (seen is None or known is None or seen.name != known.name)
 
 
 def _speeds(workload: GpuWorkload, gpu: MigGpu, model: SpeedModel) -> tuple[Floats, Floats]:
@@ -180,9 +212,11 @@ def _because(case: _Case, chosen: MigProfile, probe: str) -> Iterator[Because]:
     if case.other_source:
         yield Because("other-source", f"the model knows utilisation of {case.model.card.telemetry_source} only")
     if case.other_gpu:
-        yield Because("other-gpu", f"the model was trained on {case.model.card.gpu}: elsewhere it is a first guess")
+        yield _carried(case, chosen)
     if probe:
-        yield Because("near-the-line", f"not certain: run it once on {probe} and report its speed")
+        sure = chosen is not case.gpu.whole and case.lowest[chosen.key] >= case.line
+        doubt = f"{chosen.name} is safe, a smaller one may do" if sure else "not certain"
+        yield Because("near-the-line", f"{doubt}: run it once on {case.gpu.profile(probe).name} and report its speed")
 
 
 def _outcome(case: _Case, chosen: MigProfile) -> Because:
@@ -190,6 +224,21 @@ def _outcome(case: _Case, chosen: MigProfile) -> Because:
         return Because("no-slice", f"no slice both holds its memory and keeps {case.line:.0%} of its speed")
     how = "measured" if chosen.key in case.workload.probes else "expected"
     return Because("slice-speed", f"{chosen.name} keeps {case.slow[chosen.key]:.0%} of its speed, {how}")
+
+
+def _carried(case: _Case, chosen: MigProfile) -> Because:
+    """How much the answer trusts a model of another board."""
+    if case.workload.probes:
+        return Because(
+            "other-gpu", f"the model was trained on {case.model.card.gpu}: speeds not measured are first guesses"
+        )
+    factor = case.rules.reckoned(elsewhere=True)
+    low, high = case.lowest[chosen.key], case.highest[chosen.key]
+    reach = f": {chosen.name} keeps {low:.0%} to {high:.0%}" if chosen is not case.gpu.whole else ""
+    said = (
+        f"the model was trained on {case.model.card.gpu}, so {factor:.1f} times more or less lost time is reckoned with"
+    )
+    return Because("other-gpu", said + reach)
 
 
 def _limit(case: _Case) -> Because:

@@ -150,3 +150,16 @@ def test_a_changed_artifact_is_refused() -> None:
     for broken in ((body + b"x", card), (body, b"no json"), (body, b'{"format": 1}')):
         with pytest.raises(ArtifactError, match="again"):
             load(*broken)
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_a_less_busy_gpu_never_loses_more_and_hardly_busy_means_hardly_slower(
+    power: float, memory: float, busy: float, less: float
+) -> None:
+    """Outside of the table too: its least busy job is busy 36 % of the time. Busy 1 % it loses at most 8 * 0.01 on an eighth."""
+    table, eighth = carried_model().table, np.array([[1 / 7, 1 / 8]])
+    more, fewer = (
+        table.predict(coordinates(WholeGpuSignals(power, 1.0, memory, u)), eighth)[0] for u in (busy, busy * less)
+    )
+    assert fewer >= more - 1e-12
+    assert table.predict(coordinates(WholeGpuSignals(0.0, 1.0, 0.0, 0.01)), eighth)[0] > 1 / 1.08

@@ -12,6 +12,7 @@ from models.inventory import Gpu, MigInstance, Node
 from models.reasons import Action, Reason
 from recommender.api.decide_body import DecisionAnswer, JobRequest
 from recommender.api.docs_page import example
+from recommender.api.settings import ApiSettings, MigSettings
 from recommender.recommendation_id import recommendation_id
 from recommender.view import Snapshot
 from tests.profiler.telemetry import workload
@@ -160,17 +161,17 @@ SMALL_JOB = {"workload": workload("small"), "cluster": "prod", "gpus": 1, "gpu_m
 
 
 def test_a_small_job_gets_a_slice_where_one_is_free(gpus: Snapshot) -> None:
-    """Whole GPUs are free too; the slice is preferred, larger ones and the whole GPU stay as alternatives. Its speed there is
-    near the line, which a job of high priority does not risk."""
+    """Whole GPUs are free too; the slice is preferred, larger ones and the whole GPU stay as alternatives. Where no slice
+    is safe for the slowdown that policy allows, a job of high priority keeps the whole GPU."""
     found = ask(client_over(gpus, nodes(sliced("1g.10gb", "3g.40gb"), gpu_node("whole", model=H100))), **SMALL_JOB)
     gpu = found["gpu"]
     assert (gpu["action"], gpu["take"]["mig_profile"], gpu["seen_on"]) == ("slice", "3g.40gb", "H100-SXM-80")
     assert gpu["take"]["slurm_gres"] == "gpu:h100_3g.40gb:1"
     assert [option["mig_profile"] for option in gpu["alternatives"]][-2:] == ["4g.40gb", None]
     assert found["placement"]["placement"][0]["gpus"][0]["mig_profile"] == "3g.40gb"
-    near = ask(client_over(gpus, nodes(sliced("3g.40gb"), gpu_node("w", model=H100))), **SMALL_JOB, priority="high")[
-        "gpu"
-    ]
+    strict = ApiSettings(mig=MigSettings(max_slowdown_ratio=0.03))
+    room = nodes(sliced("3g.40gb"), gpu_node("w", model=H100))
+    near = ask(client_over(gpus, room, strict), **SMALL_JOB, priority="high")["gpu"]
     assert (near["action"], near["take"]["mig_profile"], codes(near["reasons"])[-1]) == ("whole", None, "priority")
 
 

@@ -45,14 +45,17 @@ def test_a_small_job_is_advised_a_slice_in_the_words_of_schedulers(known: Snapsh
     assert speeds["2g.20gb"] < 1 / 1.1 <= speeds["3g.40gb"]
     assert speeds["1g.10gb"] <= speeds["2g.20gb"] <= speeds["4g.40gb"] <= speeds["7g.80gb"] == 1
     assert {"slice-speed", "memory-held", "other-gpu"} <= codes(mig)
-    assert mig["probe"] == "3g.40gb"  # the model was trained on an A100: on an H100 the advised slice is to be tried
+    assert mig["safe"]  # on an H100, where the model was not trained, too: 1.8 times the predicted loss is within 10 %
+    wide = next(speed for speed in mig["speeds"] if speed["mig_profile"] == "2g.20gb")
+    assert wide["lowest_ratio"] < wide["speed_ratio"] < wide["highest_ratio"]
 
 
 def test_a_job_that_needs_the_whole_gpu_keeps_it(known: Snapshot) -> None:
     """It draws all the power and is always busy. A policy that bears ten times the run time gives it a slice."""
     assert advice(client_over(known, {}), "hungry")["action"] == "whole"
     patient = ApiSettings(mig=MigSettings(max_slowdown_ratio=9.0))
-    assert advice(client_over(known, {}, patient), "hungry")["mig_profile"] == "1g.10gb"
+    bearing = advice(client_over(known, {}, patient), "hungry")
+    assert (bearing["action"], bearing["mig_profile"], bearing["probe"]) == ("slice", "1g.20gb", "1g.10gb")
 
 
 def test_what_slices_cannot_answer_is_refused_with_why(known: Snapshot) -> None:

@@ -170,12 +170,11 @@ def test_what_gpus_do_and_what_they_cost_idle() -> None:
 
 
 def test_advice_for_a_gpu_workload() -> None:
-    """It fits a slice, keeps most of its speed there, and H100 is the only model of its cluster."""
+    """A slice may be fast enough, which on an H100 is not certain: 3g is to be tried. H100 is the only model of its cluster."""
     found = series(training())
     (advice,) = found["sizewise_workload_mig_advice_info"]
-    assert dict(advice)["action"] == "slice"
-    assert dict(advice)["mig_profile"] in {"2g.20gb", "3g.40gb", "4g.40gb"}
-    assert value(found, "sizewise_workload_mig_speed_ratio") > 1 / 1.1
+    assert (dict(advice)["action"], dict(advice)["probe"]) == ("probe", "3g.40gb")
+    assert value(found, "sizewise_workload_mig_speed_ratio") == 1
     assert value(found, "sizewise_workload_gpu_suited_info", suited_model="H100-SXM-80", fits="true") == 1
 
 
