@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from sizewise.slice_text import slice_line, slice_short
 from sizewise.units import UNKNOWN, cores, duration, share, size
 
 Body = Mapping[str, Any]
@@ -41,6 +42,22 @@ def records(page: Body) -> Iterator[dict[str, Any]]:
                 "covered_hours": workload["covered_hours"],
                 "reasons": " ".join(reason["code"] for reason in sizing["reasons"]),
             }
+        if mig := workload["mig"]:
+            yield _slice_record(workload, mig)
+
+
+def _slice_record(workload: Body, mig: Body) -> dict[str, Any]:
+    return {
+        "workload": workload["id"],
+        "resource": "gpu-slice",
+        "unit": "mig-profile",
+        **dict.fromkeys(_SHOWN),
+        "target": mig["mig_profile"],
+        "action": mig["action"],
+        "confidence_ratio": workload["confidence_ratio"],
+        "covered_hours": workload["gpu"]["covered_hours"],
+        "reasons": " ".join(reason["code"] for reason in mig["reasons"]),
+    }
 
 
 def view(page: Body, width: int) -> RenderableType:
@@ -77,6 +94,9 @@ def _table(workloads: list[Body], width: int, said: frozenset[str]) -> Table:
         confidence = share(workload["confidence_ratio"])
         for resource, first, sure in (("cpu", _name(workload), confidence), ("memory", _place(workload), "")):
             table.add_row(first, *_cells(resource, workload[resource]), sure, _why(workload[resource], said))
+        if mig := workload["mig"]:
+            change = Text.assemble((f"{workload['gpu']['gpus']} GPU -> ", "dim"), (slice_short(mig), "bold"))
+            table.add_row("", Text("gpu", "dim"), "", "", "", change, "", mig["action"], "", "", slice_line(mig))
     return table
 
 
@@ -102,6 +122,8 @@ def _lines(workloads: list[Body], width: int, said: frozenset[str]) -> Group:
         heading = Text.assemble(_name(workload), (f"  {_place(workload).plain.strip()}{sure}", "dim"))
         heading.truncate(width, overflow="ellipsis")
         lines += [heading, *(_line(resource, workload[resource]) for resource in _UNIT)]
+        if mig := workload["mig"]:
+            lines.append(Padding(Text.assemble(("gpu: ", "dim"), slice_line(mig)), (0, 0, 0, 2)))
         lines += [Padding(Text(text, "dim"), (0, 0, 0, 5)) for text in _both(workload, said)]
     return Group(*lines)
 

@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from sizewise.slice_text import slice_line, speed_of
 from sizewise.units import duration, share
 
 Body = Mapping[str, Any]
@@ -50,7 +51,8 @@ def _slice_record(mig: Body) -> dict[str, Any]:
     return {
         "mig_action": mig.get("action"),
         "mig_profile": mig.get("mig_profile"),
-        "mig_speed_ratio": _speed(mig) if mig else None,
+        "mig_speed_ratio": speed_of(mig) if mig else None,
+        "mig_safe": mig.get("safe"),
         "mig_probe": mig.get("probe"),
         "mig_reasons": " ".join(reason["code"] for reason in mig.get("reasons", ())),
     }
@@ -63,11 +65,6 @@ def _kin_record(fingerprint: Body) -> dict[str, Any]:
         "like_confidence_ratio": fingerprint.get("confidence_ratio"),
         "like_similarity_ratio": fingerprint.get("similarity_ratio"),
     }
-
-
-def _speed(mig: Body) -> float | None:
-    """Expected on the slice that is advised."""
-    return next((s["speed_ratio"] for s in mig["speeds"] if s["mig_profile"] == mig["mig_profile"]), None)
 
 
 def view(page: Body, width: int) -> RenderableType:
@@ -125,18 +122,6 @@ def kin_line(workload: Body) -> str:
 
 def _near(near: Body) -> str:
     return f"{near['workload']}, {share(near['similarity_ratio'])} alike"
-
-
-def slice_line(mig: Body) -> str:
-    """What to give it in a line."""
-    if mig["action"] == "refused":
-        return "none: " + "; ".join(reason["sentence"] for reason in mig["reasons"])
-    probe = f"; run it once on {mig['probe']} to be sure" if mig["probe"] else ""
-    if mig["action"] == "probe":
-        return f"the signals do not decide{probe or ': measure it on a slice'}"
-    if mig["action"] == "whole":
-        return f"the whole GPU, for a slowdown of at most {share(mig['max_slowdown_ratio'])}{probe}"
-    return f"{mig['mig_profile']} keeps {share(_speed(mig))} of its speed{probe}"
 
 
 def _position(gpu: Body) -> str:

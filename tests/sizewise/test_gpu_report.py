@@ -23,7 +23,8 @@ from sizewise.__main__ import cli
 from sizewise.answers import LogAnswers
 from sizewise.exits import NO_DATA
 from sizewise.process import opened
-from sizewise.report_gpu import kin_line, slice_line
+from sizewise.report_gpu import kin_line
+from sizewise.slice_text import slice_line
 from stream.contract import EventLog, Message
 from stream.settings import LogSettings
 from stream.streams import TELEMETRY
@@ -122,28 +123,55 @@ def test_evidence_and_coverage_are_shown(state: Path) -> None:
     assert "io (host-transfer)" in shown
     assert "4 GPU workloads, 8 GPUs" in shown
     assert "sizewise train fingerprint" in shown
-    assert "none: device memory in use is not known" in shown
+    assert "no slice: device memory in use is not known" in shown
     assert max(map(len, shown.splitlines())) <= 160
 
 
-SPEEDS = [{"mig_profile": "3g.40gb", "speed_ratio": 0.96}, {"mig_profile": "7g.80gb", "speed_ratio": 1.0}]
+SPEEDS = [
+    {"mig_profile": "3g.40gb", "speed_ratio": 0.96, "lowest_ratio": 0.93, "highest_ratio": 0.98},
+    {"mig_profile": "7g.80gb", "speed_ratio": 1.0, "lowest_ratio": 1.0, "highest_ratio": 1.0},
+]
 WHY = [{"code": "multi-gpu", "sentence": "it uses 2 GPUs"}]
 
 
 @pytest.mark.parametrize(
-    ("action", "profile", "probe", "line"),
+    ("action", "profile", "probe", "safe", "line"),
     [
-        ("slice", "3g.40gb", None, "3g.40gb keeps 96% of its speed"),
-        ("slice", "3g.40gb", "2g.20gb", "3g.40gb keeps 96% of its speed; run it once on 2g.20gb to be sure"),
-        ("whole", "7g.80gb", None, "the whole GPU, for a slowdown of at most 10%"),
-        ("probe", "7g.80gb", "2g.20gb", "the signals do not decide; run it once on 2g.20gb to be sure"),
-        ("refused", None, None, "none: it uses 2 GPUs"),
+        ("slice", "3g.40gb", None, True, "3g.40gb keeps 96% of its speed, at worst 93%"),
+        (
+            "slice",
+            "3g.40gb",
+            "2g.20gb",
+            True,
+            "3g.40gb keeps 96% of its speed, at worst 93%; 2g.20gb may do: run it there once",
+        ),
+        (
+            "slice",
+            "3g.40gb",
+            "3g.40gb",
+            False,
+            "3g.40gb keeps 96% of its speed, at worst 93%; run it once on 3g.40gb to be sure",
+        ),
+        ("whole", "7g.80gb", None, True, "the whole GPU, for a slowdown of at most 10%"),
+        ("probe", "7g.80gb", "2g.20gb", True, "the signals do not decide; run it once on 2g.20gb to be sure"),
+        ("refused", None, None, False, "no slice: it uses 2 GPUs"),
     ],
 )
-def test_a_slice_in_a_line(action: str, profile: str | None, probe: str | None, line: str) -> None:
+def test_a_slice_in_a_line(action: str, profile: str | None, probe: str | None, safe: bool, line: str) -> None:
     """What to give it, and what to try where that is not sure."""
-    mig = {"action": action, "mig_profile": profile, "probe": probe, "speeds": SPEEDS, "max_slowdown_ratio": 0.1}
-    assert slice_line(mig | {"reasons": WHY}) == line
+    mig = {"action": action, "mig_profile": profile, "probe": probe, "safe": safe, "max_slowdown_ratio": 0.1}
+    assert slice_line(mig | {"speeds": SPEEDS, "reasons": WHY}) == line
+
+
+def test_the_plain_report_has_the_slice_of_each_gpu_workload(state: Path) -> None:
+    """Wide, narrow, as JSON and as CSV: what to give it or why none."""
+    assert "2 GPU -> whole" in run(state, "report", "--width", "180").stdout
+    assert "gpu: no slice: device memory in use is not known" in run(state, "report", "--width", "100").stdout
+    page = json.loads(run(state, "report", "-o", "json").stdout)
+    assert [w["mig"]["action"] for w in page["workloads"]] == ["refused"] * 4
+    rows = [line for line in run(state, "report", "-o", "csv").stdout.splitlines() if ",gpu-slice,mig-profile," in line]
+    assert len(rows) == 4
+    assert all(",refused," in row and row.endswith(",memory-unknown") for row in rows)
 
 
 def test_a_csv_of_the_evidence(state: Path) -> None:
@@ -152,7 +180,7 @@ def test_a_csv_of_the_evidence(state: Path) -> None:
     assert lines[0].startswith(
         "workload,model,gpus,class,io_kind,confidence_ratio,busy_ratio,compute_ratio,memory_ratio"
     )
-    assert "mig_action,mig_profile,mig_speed_ratio,mig_probe,mig_reasons" in lines[0]
+    assert "mig_action,mig_profile,mig_speed_ratio,mig_safe,mig_probe,mig_reasons" in lines[0]
     assert lines[0].endswith("fingerprint,like,like_confidence_ratio,like_similarity_ratio")
     assert len(lines) == 5
 
