@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from itertools import accumulate
 
 import nanoarrow as na
 import zstandard
@@ -36,4 +35,7 @@ def decode_rows(value: bytes, kind: RowKind) -> TelemetryBatch:
 
 def _filled(texts: Sequence[str | None]) -> list[str]:
     """A null is the text of the row before."""
-    return list(accumulate(texts, lambda before, text: before if text is None else text))  # type: ignore[arg-type]  # the first row has one
+    filled: list[str] = []
+    for text in texts:
+        filled.append(filled[-1] if text is None else text)
+    return filled

@@ -16,7 +16,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from collector.outbox import OutboxError
-from collector.prometheus.history import Progress as Tell
 from collector.prometheus.settings import ImportSettings, ServerSettings
 from collector.source import SourceError
 from sizewise.exits import INTERRUPTED, NO_DATA, UNAVAILABLE, Exit
@@ -25,6 +24,7 @@ from sizewise.process import LazyLog, start_role
 from sizewise.settings import Settings
 
 if TYPE_CHECKING:
+    from collector.prometheus.history import Progress as Tell
     from collector.prometheus.run import Imported
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
