@@ -96,7 +96,7 @@ def _ask(connection: http.client.HTTPConnection, content: bytes) -> None:
 def _row(name: str, found: list[float], cpu_s: float) -> dict[str, Cell]:
     wall = 1000 * np.array(found)
     columns = {f"p{level:g} ms": round(float(np.percentile(wall, level)), 2) for level in (50, 90, 99)}
-    return {"question": name} | columns | {"server CPU ms": round(1000 * cpu_s, 2)}
+    return {"question": name, **columns, "server CPU ms": round(1000 * cpu_s, 2)}
 
 
 @contextmanager
