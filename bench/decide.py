@@ -62,12 +62,14 @@ def run(data: Path | None) -> Report:
     }
     with _served() as (port, process):
         rows = [_row(name, *_timed(port, process, body)) for name, body in asked.items()]
-    worst = float(rows[0]["p99 ms"] or 0)
+    p99 = [float(row["p99 ms"] or 0) for row in rows]
     note = (
         f"{QUESTIONS} questions each over {NODES} candidate nodes by name, {WORKLOADS} workloads in the view; validation, "
         "JSON and HTTP on a kept connection included; the server on a core of its own where there are two."
     )
-    return Report("A decision through the API", {"decide_p99_ms": worst}, rows, (note,))
+    return Report(
+        "A decision through the API", {"decide_p99_ms": p99[0], "decide_worst_p99_ms": max(p99)}, rows, (note,)
+    )
 
 
 def _timed(port: int, process: psutil.Process, body: Mapping[str, Any]) -> tuple[list[float], float]:
