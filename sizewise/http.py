@@ -133,12 +133,10 @@ def _tls(settings: ApiSettings) -> TlsFiles | None:
     if not tls.certificate:
         return None
     try:
-        files = TlsFiles(Path(tls.certificate), Path(tls.key), Path(tls.client_ca) if tls.client_ca else None)
+        client_ca = Path(tls.client_ca) if tls.client_ca else None
+        return TlsFiles(Path(tls.certificate), Path(tls.key), client_ca, insist=False)
     except TlsError as error:
         raise Exit(str(error)) from error
-    if tls.client_ca:
-        files.tls.context.verify_mode = ssl.CERT_OPTIONAL
-    return files
 
 
 def _serve(

@@ -87,6 +87,7 @@ class SelfMade:
                 _log.info("serving a new certificate of our own")
             elif made == self.made:
                 self._tell()
+                self.tls.load(self.tls.served)  # for the authorities of clients, which others make
         except (TlsError, KubernetesError, CertificateError) as error:
             _log.warning("the certificate in use stays: %s", error)
 

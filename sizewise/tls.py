@@ -1,7 +1,7 @@
-"""Serving certificates: a TLS context that takes up a rotated certificate while connections go on.
+"""Serving certificates: a TLS context that takes up a rotated certificate, or authorities of clients, while connections go on.
 
-A context is never replaced, only loaded anew: the next handshake serves the new certificate, and open connections keep
-theirs. Whatever fails to load, as a certificate whose key has not been written yet, leaves the one before in use.
+A server keeps the context that it was given; that one hands each handshake to the newest. Open connections keep theirs.
+Whatever fails to load, as a certificate whose key has not been written yet, leaves what was before in use.
 """
 
 from __future__ import annotations
@@ -37,53 +37,62 @@ class Pair:
 
 
 class ServingTls:
-    """`context` for a server. `client_ca`: PEM file of the authorities whose clients are let in; None: any client."""
+    """`context` for a server: each handshake is made by what was loaded last. `client_ca`: PEM file of the authorities whose
+    clients are let in; None: any client. `insist`: whether who shows no certificate is turned away."""
 
-    def __init__(self, pair: Pair, client_ca: Path | None = None) -> None:
+    def __init__(self, pair: Pair, client_ca: Path | None = None, insist: bool = True) -> None:
+        self._client_ca = client_ca
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self.context.sni_callback = self._take_newest
         if client_ca is not None:
-            self._ask_clients(client_ca)
+            self.context.verify_mode = ssl.CERT_REQUIRED if insist else ssl.CERT_OPTIONAL
+            self._resume_none()
         self._digest = b""
         self.served = pair
         self.load(pair)
 
     def load(self, pair: Pair) -> bool:
-        """Serve this pair from the next handshake on; False when it is the one that is served. Raises TlsError."""
-        if pair.digest == self._digest:
+        """Serve this pair, and ask for clients of the authorities that the file names now, from the next handshake on; False
+        when nothing is new. Raises TlsError, and what was served before goes on."""
+        authorities = None if self._client_ca is None else _read(self._client_ca)
+        digest = pair.digest + (authorities or b"")
+        if digest == self._digest:
             return False
-        _load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), pair)  # a failed load would leave the live one without its key
-        _load(self.context, pair)
-        self._digest, self.served = pair.digest, pair
+        newest = _context(pair, authorities)
+        newest.verify_mode = self.context.verify_mode  # Python tells of a peer's certificate by the context in use
+        self._newest = newest
+        self._digest, self.served = digest, pair
         return True
 
-    def _ask_clients(self, client_ca: Path) -> None:
-        try:
-            self.context.load_verify_locations(client_ca)
-        except (OSError, ssl.SSLError) as error:
-            raise TlsError(
-                f"cannot read client authorities from {client_ca}: {_why(error)}; it is a PEM file"
-            ) from error
-        self.context.verify_mode = ssl.CERT_REQUIRED
+    def _resume_none(self) -> None:
+        """A session that is resumed is not verified again: its client would outlive its authority."""
+        self.context.num_tickets = 0
+        self.context.options |= ssl.OP_NO_TICKET
+
+    def _take_newest(self, connection: ssl.SSLObject, name: str, context: ssl.SSLContext) -> None:
+        """Called by OpenSSL with each client's greeting, whether it names a server or not."""
+        connection.context = self._newest
 
 
 class TlsFiles:
-    """A pair of files and the context that follows them. Raises TlsError for what cannot be served at first."""
+    """Files and the context that follows them. Raises TlsError for what cannot be served at first."""
 
-    def __init__(self, certificate: Path, key: Path, client_ca: Path | None = None) -> None:
+    def __init__(self, certificate: Path, key: Path, client_ca: Path | None = None, insist: bool = True) -> None:
         self._certificate, self._key = certificate, key
+        self._files = [file for file in (certificate, key, client_ca) if file is not None]
         self._seen = self._stamps()
-        self.tls = ServingTls(read_pair(certificate, key), client_ca)
+        self.tls = ServingTls(read_pair(certificate, key), client_ca, insist)
 
     def refresh(self) -> bool:
-        """Whether a new pair was taken up. Files that did not change cost two `stat` calls."""
+        """Whether something new was taken up. Files that did not change cost a `stat` call each."""
         stamps = self._stamps()
         if stamps == self._seen:
             return False
         try:
             taken = self.tls.load(read_pair(self._certificate, self._key))
         except TlsError as error:
-            _log.warning("%s; the certificate before stays in use", error)
+            _log.warning("%s; what was before stays in use", error)
             return False
         self._seen = stamps
         return taken
@@ -92,11 +101,11 @@ class TlsFiles:
         """Look every `interval_s` until `stop`: watching by inotify misses Secrets, whose links are swapped."""
         while not stop.wait(interval_s):
             if self.refresh():
-                _log.info("serving the new certificate of %s", self._certificate)
+                _log.info("serving by what is in %s now", ", ".join(map(str, self._files)))
 
     def _stamps(self) -> tuple[tuple[int, int, int], ...]:
         try:
-            found = [file.stat() for file in (self._certificate, self._key)]
+            found = [file.stat() for file in self._files]
         except OSError as error:
             return ((hash(error.strerror), 0, 0),)
         return tuple((stat.st_mtime_ns, stat.st_size, stat.st_ino) for stat in found)
@@ -104,13 +113,26 @@ class TlsFiles:
 
 def read_pair(certificate: Path, key: Path) -> Pair:
     """Raises TlsError."""
-    read = []
-    for file in (certificate, key):
+    return Pair(_read(certificate), _read(key))
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise TlsError(f"cannot read {file}: {error.strerror}; name a PEM file") from error
+
+
+def _context(pair: Pair, authorities: bytes | None) -> ssl.SSLContext:
+    """What handshakes need: a certificate to show, and authorities to verify by."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    _load(context, pair)
+    if authorities is not None:
         try:
-            read.append(file.read_bytes())
-        except OSError as error:
-            raise TlsError(f"cannot read {file}: {error.strerror}; name a PEM file") from error
-    return Pair(*read)
+            context.load_verify_locations(cadata=authorities.decode("ascii", "replace"))
+        except (ValueError, ssl.SSLError) as error:
+            raise TlsError(f"client authorities cannot be read: {_why(error)}; they are PEM") from error
+    return context
 
 
 def _load(context: ssl.SSLContext, pair: Pair) -> None:

@@ -16,6 +16,7 @@ from recommender.adapters.certificates import CertificateError, Made, expires_s,
 from recommender.adapters.kubernetes.client import KubernetesError
 from sizewise.self_made import FolderStore, SelfMade
 from sizewise.tls import Pair, ServingTls, TlsError, TlsFiles
+from tests.recommender.access.authority import Authority
 
 DAY_S = 86_400.0
 NOW_S = 1_900_000_000.0
@@ -64,6 +65,33 @@ def test_clients_may_be_asked_for_a_certificate(tmp_path: Path) -> None:
     (tmp_path / "ca.crt").write_bytes(made.authorities)
     with serving(ServingTls(Pair(made.certificate, made.key), tmp_path / "ca.crt").context) as port:
         assert not served(port, made)
+
+
+@pytest.mark.parametrize("insist", [True, False])
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_authorities_of_clients_are_taken_up_and_given_up(
+    tmp_path: Path, insist: bool, version: ssl.TLSVersion
+) -> None:
+    """Of two authorities: first one is let in, then both, then the other alone; rubbish changes nothing. No session of an
+    authority that is gone is resumed. Who shows nothing is served where nobody insists."""
+    ours, old, new = made_now(), Authority(tmp_path / "old", "old"), Authority(tmp_path / "new", "new")
+    _write(tmp_path, ours)
+    authorities = tmp_path / "clients.crt"
+    authorities.write_bytes(old.file.read_bytes())
+    files = TlsFiles(tmp_path / "tls.crt", tmp_path / "tls.key", authorities, insist)
+    with serving(files.tls.context) as port:
+        before, after = (Client(port, ours, own, version) for own in (old, new))
+        assert (before.served(), after.served()) == (True, False)
+        _replace(authorities, old.file.read_bytes() + new.file.read_bytes())
+        assert files.refresh()
+        assert (before.served(), after.served()) == (True, True)
+        _replace(authorities, b"rubbish")
+        assert not files.refresh()
+        assert (before.served(), after.served()) == (True, True)
+        _replace(authorities, new.file.read_bytes())
+        assert files.refresh()
+        assert (before.served(), after.served()) == (False, True)
+        assert served(port, ours) is not insist
 
 
 def test_a_certificate_of_our_own_is_due_at_two_thirds_of_its_life() -> None:
@@ -173,6 +201,29 @@ def serving(context: ssl.SSLContext) -> Iterator[int]:
         finally:
             stop.set()
             thread.join()
+
+
+class Client:
+    """Shows a certificate, and resumes its session where the server lets it."""
+
+    def __init__(self, port: int, server: Made, own: Authority, version: ssl.TLSVersion) -> None:
+        self._port = port
+        self._session: ssl.SSLSession | None = None
+        self._context = ssl.create_default_context(cadata=server.authorities.decode())
+        self._context.maximum_version = version
+        self._context.load_cert_chain(*own.sign("client", "client"))
+
+    def served(self) -> bool:
+        try:
+            with (
+                socket.create_connection(("127.0.0.1", self._port)) as plain,
+                self._context.wrap_socket(plain, server_hostname="localhost", session=self._session) as one,
+            ):
+                answered = one.recv(5) == b"hello"
+                self._session = one.session
+                return answered
+        except OSError:
+            return False
 
 
 def served(port: int, made: Made) -> bool:

@@ -17,12 +17,13 @@ _DAY = datetime.timedelta(days=1)
 class Authority:
     """Signs certificates into a folder, each as `NAME.crt` and `NAME.key`; its own is `ca.crt`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = "tests") -> None:
         self._folder, self._key = folder, ec.generate_private_key(ec.SECP256R1())
-        self._name = _name("tests")
+        self._name = _name(name)
         made = _builder(self._name, self._name, self._key).add_extension(
             x509.BasicConstraints(True, None), critical=True
         )
+        folder.mkdir(exist_ok=True)
         self.file = folder / "ca.crt"
         self.file.write_bytes(made.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
 

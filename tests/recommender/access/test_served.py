@@ -128,7 +128,7 @@ def test_a_token_from_making_to_revoking(site: Site) -> None:
     site.serve(
         "--host", "0.0.0.0", "--tls-cert", str(certificate), "--tls-key", str(key), "--tls-client-ca", str(authority.file)
     )  # fmt: skip
-    assert any("answers who shows a token" in line for line in site.lines)
+    until(lambda: any("answers who shows a token" in line for line in site.lines))
     assert site.url.startswith("https://")
     workloads = f"{site.url}/v1/workloads"
 
@@ -182,7 +182,7 @@ def test_on_loopback_it_says_that_no_token_is_needed(tmp_path: Path) -> None:
     site = Site(tmp_path, f"sqlite:{tmp_path / 'log.db'}")
     site.serve()
     try:
-        assert any("anyone on this machine; no token is needed" in line for line in site.lines)
+        until(lambda: any("anyone on this machine; no token is needed" in line for line in site.lines))
         until(lambda: ask(f"{site.url}/v1/workloads")[0] == 200)
     finally:
         site.end()
@@ -202,7 +202,7 @@ def test_anything_between_is_refused_with_the_mend(tmp_path: Path) -> None:
     assert "--insecure-anyone-may-read-everything" in site.run("serve", "--host", "0.0.0.0", code=2)
     site.serve("--host", "0.0.0.0", "--insecure-anyone-may-read-everything")
     try:
-        assert any("WARNING" in line and "ANYONE who reaches this address" in line for line in site.lines)
+        until(lambda: any("WARNING" in line and "ANYONE who reaches this address" in line for line in site.lines))
         until(lambda: ask(f"{site.url}/v1/workloads")[0] == 200)
     finally:
         site.end()
