@@ -35,8 +35,9 @@ def encode_columns(columns: Columns, level: int = 1) -> bytes:
 def decode_columns(value: bytes | None, table: tuple[Field, ...], only: Collection[str] | None = None) -> Columns:
     """The rows of `table` in a message, or those of its fields that `only` names. The arrays are read-only views.
 
-    A column that the table does not know is ignored and one that the message lacks is filled with `Field.empty`, so
-    that an older and a newer program read each other. Raises BadMessageError when the message cannot be read.
+    A column that the table does not know is ignored, one that the message lacks is filled with `Field.empty`, and whole
+    numbers or floats of another width are taken where they fit, so that an older and a newer program read each other.
+    Raises BadMessageError when the message cannot be read.
     """
     fields = tuple(field for field in table if only is None or field.name in only)
     batch = open_frame(value, MAX_ROWS, lambda schema: _check_schema(schema, fields))
@@ -61,8 +62,19 @@ def _numpy(field: Field, column: pa.Array | None, n: int) -> Array:
     flat = column.values if field.shape else column
     _refuse_nulls(field.name, column)
     _refuse_nulls(field.name, flat)
-    array: Array = flat.to_numpy()
+    array: Array = _in_width(field, flat).to_numpy()
     return array[: n * _width(field)].reshape(n, *field.shape)
+
+
+def _in_width(field: Field, flat: pa.Array) -> pa.Array:
+    """As this program declares the field: its writer may have counted with more or fewer bits."""
+    wanted = pa.from_numpy_dtype(np.dtype(field.dtype))
+    if flat.type == wanted:
+        return flat
+    try:
+        return flat.cast(wanted)
+    except pa.ArrowInvalid as error:
+        raise BadMessageError(Reason.MALFORMED, f"column {field.name!r} does not fit {wanted}: {error}") from error
 
 
 def _refuse_nulls(name: str, column: pa.Array) -> None:
@@ -82,8 +94,17 @@ def _check_schema(schema: pa.Schema, fields: tuple[Field, ...]) -> None:
 
 
 def _check_type(name: str, found: Any, expected: pa.DataType) -> None:
-    if found != expected:
+    if found != expected and _shape_and_kind(found) != _shape_and_kind(expected):
         raise BadMessageError(Reason.MALFORMED, f"column {name!r} is {str(found)[:80]}; {expected} was expected")
+
+
+def _shape_and_kind(type_: Any) -> tuple[int, str]:
+    """Values of a row, 0 for a scalar, and whether they are whole numbers or floats; other types are only themselves."""
+    if type_ is not None and pa.types.is_fixed_size_list(type_):
+        return type_.list_size, _shape_and_kind(type_.value_type)[1]
+    if type_ is not None and pa.types.is_integer(type_):
+        return 0, "integer"
+    return 0, "float" if type_ is not None and pa.types.is_floating(type_) else str(type_)
 
 
 def _arrow_type(field: Field) -> pa.DataType:

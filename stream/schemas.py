@@ -17,5 +17,5 @@ RECOMMENDATION = "recommendation/1"
 RECORD = "record/1"
 FLEET = "fleet/1"
 AUDIT = "audit/1"
-TOKEN = "token/1"
+TOKEN = "token/1"  # noqa: S105 - the name of a schema
 SEAL_KEY = "seal-key/1"

@@ -63,6 +63,25 @@ def test_an_older_and_a_newer_program_read_each_other() -> None:
     assert got["b"].tolist() == [[-1.5, -1.5]]
 
 
+def test_numbers_of_another_width_are_taken_where_they_fit() -> None:
+    """A program that counted in 64 bits wrote 7 and 2^31; one that counts in unsigned 32 reads both, and refuses 2^32."""
+    wide, narrow = (
+        (Field("a", "int64", (), ""), Field("b", "float64", (2,), "")),
+        (
+            Field("a", "uint32", (), ""),
+            Field("b", "float32", (2,), ""),
+        ),
+    )
+    rows = {"a": np.array([7, 1 << 31]), "b": np.array([[0.5, np.nan], [1.5, -2.0]])}
+    read = decode_columns(encode_columns(Columns(wide, ["x", "y"], rows)), narrow)
+    assert read["a"].dtype == np.uint32
+    assert read["a"].tolist() == [7, 1 << 31]
+    assert read["b"].dtype == np.float32
+    np.testing.assert_array_equal(read["b"], rows["b"])
+    with pytest.raises(BadMessageError, match="column 'a' does not fit uint32"):
+        decode_columns(encode_columns(Columns(wide, ["x", "y"], rows | {"a": np.array([7, 1 << 32])})), narrow)
+
+
 def test_rows_in_any_memory_order_are_encoded() -> None:
     """A strided view (every second row of a store) gives the same message as its copy."""
     store = random_columns(PROFILE_FIELDS, 6, 2)
