@@ -32,10 +32,11 @@ from recommender.admission.slice_book import SliceBook
 from recommender.audit import AuditTrail
 from recommender.mig.choose import SlicePolicy
 from sizewise.bounded import BoundedProtocol
-from sizewise.certificate import Certificate, certificate_of
+from sizewise.certificate import Certificate, certificate_of, is_loopback
 from sizewise.exits import Exit
 from sizewise.metrics import CONTENT_TYPE, PrometheusMeter
 from sizewise.process import LazyLog
+from sizewise.process_settings import ProcessSettings
 from sizewise.settings import Settings
 from sizewise.supervise import Stage, start
 
@@ -65,7 +66,8 @@ def serve_webhook(settings: Settings, meter: PrometheusMeter, stop: threading.Ev
     book, loaded, trail = SizeBook(webhook.cluster, _slices(webhook)), threading.Event(), AuditTrail(meter)
     certificate = certificate_of(webhook)
     reviewer = Reviewer(webhook, book, _facts(webhook, stop), time.time)
-    doors = _doors(webhook, reviewer, meter, loaded, trail, certificate)
+    shown = meter if _shows_metrics(webhook, settings["process"]) else None
+    doors = _doors(webhook, reviewer, meter, shown, loaded, trail, certificate)
     with LazyLog(settings["log"]) as log:
 
         def follow(stop: threading.Event) -> None:
@@ -110,17 +112,21 @@ def _facts(settings: WebhookSettings, stop: threading.Event) -> Facts:
     return facts
 
 
+def _shows_metrics(webhook: WebhookSettings, process: ProcessSettings) -> bool:
+    """Nobody is asked who they are at the doors of the webhook, so the rule is that of the metrics port."""
+    return is_loopback(webhook.host) or process.insecure_anyone_may_read_metrics
+
+
 def _doors(
     settings: WebhookSettings,
     reviewer: Reviewer,
     meter: PrometheusMeter,
+    shown: PrometheusMeter | None,
     loaded: threading.Event,
     trail: AuditTrail,
     certificate: Certificate | None,
 ) -> list[Door]:
-    def exposition() -> tuple[bytes, str]:
-        return meter.exposition(), CONTENT_TYPE
-
+    exposition = None if shown is None else lambda: (shown.exposition(), CONTENT_TYPE)
     app = AdmissionApp(
         reviewer,
         meter,

@@ -15,6 +15,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
+Exposition = Callable[[], tuple[bytes, str]]
 
 MUTATE: dict[str, Mode | None] = {"/mutate": None, "/mutate/recommend": Mode.RECOMMEND, "/mutate/apply": Mode.APPLY}
 """Paths, and what each tells of the namespace's label: a webhook whose namespaceSelector takes one mode calls its path."""
@@ -27,8 +28,8 @@ class TooLargeError(Exception):
 
 
 class AdmissionApp:
-    """`ready`: whether the log was read to its end once. `now_s`: a clock that only goes forward. `trail`: where applied
-    changes are told; it must not block."""
+    """`ready`: whether the log was read to its end once. `now_s`: a clock that only goes forward. `exposition`: of /metrics;
+    None: it is not told here. `trail`: where applied changes are told; it must not block."""
 
     def __init__(
         self,
@@ -36,7 +37,7 @@ class AdmissionApp:
         meter: Meter,
         now_s: Callable[[], float],
         ready: Callable[[], bool],
-        exposition: Callable[[], tuple[bytes, str]],
+        exposition: Exposition | None,
         trail: Callable[[AuditEntry], None],
         deadline_s: float,
         body_limit_bytes: int,
@@ -96,16 +97,14 @@ class AdmissionApp:
         self._meter.observe("sizewise_webhook_review_seconds", max(0.0, self._now_s() - began_s))
 
 
-async def answer_own(
-    path: str, ready: Callable[[], bool], exposition: Callable[[], tuple[bytes, str]], send: Send
-) -> None:
+async def answer_own(path: str, ready: Callable[[], bool], exposition: Exposition | None, send: Send) -> None:
     """/healthz, /readyz and /metrics."""
     if path == "/healthz":
         await respond(send, 200, _TEXT, b"ok\n")
     elif path == "/readyz":
         done = ready()
         await respond(send, 200 if done else 503, _TEXT, b"ready\n" if done else b"the log was not read yet\n")
-    elif path == "/metrics":
+    elif path == "/metrics" and exposition is not None:
         body, content_type = exposition()
         await respond(send, 200, [(b"content-type", content_type.encode())], body)
     else:

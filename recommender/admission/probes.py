@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from recommender.admission.app import Receive, Scope, Send, answer_own
+from recommender.admission.app import Exposition, Receive, Scope, Send, answer_own
 
 
 class ProbeApp:
-    def __init__(self, ready: Callable[[], bool], exposition: Callable[[], tuple[bytes, str]]) -> None:
+    def __init__(self, ready: Callable[[], bool], exposition: Exposition | None) -> None:
         self._ready, self._exposition = ready, exposition
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

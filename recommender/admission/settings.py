@@ -123,8 +123,8 @@ class WebhookSettings:
     """TCP port; 0: a free one."""
 
     probe_port: int = 0
-    """Port of a second listener, without TLS, that answers /healthz, /readyz and /metrics alone; 0: none. The first one
-    answers them too."""
+    """Port of a second listener, without TLS, that answers /healthz and /readyz alone; 0: none. The first one answers them
+    too. Both have /metrics where process.metrics_host could: on loopback, or with insecure_anyone_may_read_metrics."""
 
     cluster: str = ""
     """Cluster in the ids of workloads; what the collectors have as collector.cluster. Empty: the only one in the log."""

@@ -23,7 +23,7 @@ from sizewise.webhook import serve_webhook
     metavar="PLACE",
 )
 @setting("--kubeconfig", "webhook.kubeconfig", "How to reach Kubernetes outside of a pod.", metavar="FILE")
-@setting("--probe-port", "webhook.probe_port", "Health, readiness and metrics without TLS as well.", metavar="PORT")
+@setting("--probe-port", "webhook.probe_port", "Health and readiness without TLS as well.", metavar="PORT")
 @setting("--cluster", "webhook.cluster", "Cluster in the ids of workloads.", metavar="NAME")
 @with_settings("log", "webhook", "process")
 def command(settings: Settings) -> None:

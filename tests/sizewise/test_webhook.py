@@ -68,6 +68,17 @@ def test_the_kill_switch_and_a_rotated_certificate_need_no_restart(tmp_path: Pat
         assert until(lambda: ask("/healthz"), bool)["text"] == "ok\n"
 
 
+@pytest.mark.parametrize(("flag", "shown"), [("true", True), ("false", False)])
+def test_elsewhere_metrics_are_told_to_nobody_unless_that_is_said(tmp_path: Path, flag: str, shown: bool) -> None:
+    """Probes are answered either way: whoever restarts a container must reach them."""
+    config = tmp_path / "settings.toml"
+    config.write_text(f'[process]\ninsecure_anyone_may_read_metrics = {flag}\n[webhook.tls]\nnames = ["127.0.0.1"]\n')
+    made = ("--made-in", f"folder:{tmp_path / 'made'}", "--config", str(config), "--host", "0.0.0.0")
+    with running(tmp_path, write_log(tmp_path / "log.db", 300), *made) as ask:
+        until(lambda: ask("/readyz"), bool)
+        assert bool(ask("/metrics")) is shown
+
+
 def test_without_tls_only_this_machine_is_listened_to() -> None:
     """The error says what to give."""
     done = CliRunner().invoke(command, ["--host", "0.0.0.0"])
