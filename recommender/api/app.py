@@ -74,7 +74,7 @@ def create_app(
     routers = (
         _workload_routes(view, settings, decider, Fingerprints(recogniser or Recogniser(settings.fingerprint.model))),
         _node_routes(view),
-        _placement_routes(view, supplies),
+        _placement_routes(view, supplies, decider.slices),
         decide_routes(view, supplies, decider, kin_of),
         expect_routes(view, kin_of),
         feed_routes(view, settings.feed, meter),
@@ -176,7 +176,7 @@ def _node_routes(view: View) -> APIRouter:
     return routes
 
 
-def _placement_routes(view: View, supplies: Supplies) -> APIRouter:
+def _placement_routes(view: View, supplies: Supplies, slices: SliceAdvisor) -> APIRouter:
     routes = APIRouter(tags=["placement"])
 
     @routes.post(
@@ -200,7 +200,7 @@ def _placement_routes(view: View, supplies: Supplies) -> APIRouter:
     def post_pack(asked: PackRequest, asker: Asking) -> Response:
         if needs_inventory(asked) and not asker.scope.everywhere:
             raise Problem(403, "verb-not-allowed", "Not allowed", _PACK_ALL)
-        return Json(pack_answer(restrict(view.snapshot, asker.scope), asked))
+        return Json(pack_answer(restrict(view.snapshot, asker.scope), asked, slices))
 
     return routes
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from models.hardware.geometry import Slot
 from models.inventory import Node
 from recommender.api.pack_body import PackRequest
+from recommender.api.pack_seen import SizedWorkload, sized
 from recommender.api.pack_wish import Wishes, given_gpus, given_kinds, room_key, wishes
 from recommender.api.render import Body
+from recommender.api.slices import SliceAdvisor
 from recommender.mig.defrag import Fragmentation, advise, fragmentation
 from recommender.mig.demand import GpuKind, Packing, Size
 from recommender.mig.match import GpuState
@@ -26,14 +28,17 @@ def needs_inventory(asked: PackRequest) -> bool:
     return asked.kinds is None and asked.gpus is None
 
 
-def pack_answer(snapshot: Snapshot, asked: PackRequest) -> Body:
+def pack_answer(snapshot: Snapshot, asked: PackRequest, advisor: SliceAdvisor) -> Body:
     """The body of a PackAnswer. Raises QueryError for a wish that contradicts itself or names what does not exist."""
     if asked.kinds is not None:
         if asked.gpus is not None:
             raise QueryError("kinds", [k.model for k in asked.kinds], "give `gpus` or `kinds`, not both")
-        return _on_paper(given_kinds(asked.kinds), asked)
-    found = given_gpus(asked.gpus) if asked.gpus is not None else present(_nodes(snapshot, asked))
-    wanted = wishes(asked, found.kinds)
+        return _on_paper(given_kinds(asked.kinds), asked, sized(snapshot, asked, snapshot.nodes, advisor))
+    nodes = _nodes(snapshot, asked)
+    by_profile = sized(snapshot, asked, nodes, advisor)
+    movable = {one.name for one in by_profile if one.keys}
+    found = given_gpus(asked.gpus) if asked.gpus is not None else present(nodes.values(), movable)
+    wanted = wishes(asked, found.kinds, by_profile)
     stay = staying(found.gpus if asked.others == "stay" else (), {demand.name for demand in wanted.demands})
     now = stay.gpus if asked.others == "stay" else tuple(found.gpus)
     answer = plan([*wanted.demands, *stay.demands], now, found.kinds, PackSettings(asked.time_limit_s))
@@ -42,22 +47,32 @@ def pack_answer(snapshot: Snapshot, asked: PackRequest) -> Body:
         "layout": list(drawn.layout(answer)),
         "moves": drawn.moves(answer.moves),
         "defrag": [drawn.defrag(size, now) for size in asked.make_room_for],
+        "sized": _told(by_profile),
         "left_out": [{"gpu": left.gpu, "node": left.node, "reason": left.reason} for left in found.left],
     }
 
 
-def _nodes(snapshot: Snapshot, asked: PackRequest) -> Iterator[Node]:
+def _nodes(snapshot: Snapshot, asked: PackRequest) -> Mapping[str, Node]:
     wanted = None if asked.nodes is None else set(asked.nodes)
-    for key, node in snapshot.nodes.items():
-        if (wanted is None or key in wanted) and asked.cluster in (None, node.cluster):
-            yield node
+    return {
+        key: node
+        for key, node in snapshot.nodes.items()
+        if (wanted is None or key in wanted) and asked.cluster in (None, node.cluster)
+    }
 
 
-def _on_paper(kinds: Sequence[GpuKind], asked: PackRequest) -> Body:
+def _told(by_profile: Sequence[SizedWorkload]) -> list[Body]:
+    return [
+        {"name": one.name, "replicas": one.replicas, "mig_profiles": list(one.profiles), "reason": one.reason}
+        for one in by_profile
+    ]
+
+
+def _on_paper(kinds: Sequence[GpuKind], asked: PackRequest, by_profile: Sequence[SizedWorkload]) -> Body:
     """A plan for GPUs that need not exist: they are numbered, and nobody moves."""
     if asked.make_room_for:
         raise QueryError("make_room_for", asked.make_room_for, "moves are of GPUs that exist: leave `kinds` out")
-    wanted = wishes(asked, kinds)
+    wanted = wishes(asked, kinds, by_profile)
     packing = pack(wanted.demands, kinds, PackSettings(asked.time_limit_s))
     by_name = {kind.name: kind for kind in kinds}
     states = [GpuState(str(n + 1), gpu.kind, gpu.instances) for n, gpu in enumerate(packing.gpus)]
@@ -67,6 +82,7 @@ def _on_paper(kinds: Sequence[GpuKind], asked: PackRequest) -> Body:
         "layout": list(drawn.layout(MigPlan(packing, tuple(states), Moves(()), left))),
         "moves": {"steps": [], "blocked": [], "reason": ""},
         "defrag": [],
+        "sized": _told(by_profile),
         "left_out": [],
     }
 
@@ -138,18 +154,24 @@ class _Drawn:
             "gpu": gpu.uuid,
             "node": self.found.node_of.get(gpu.uuid),
             "model": gpu.kind,
-            "mig_to_turn_on": gpu.uuid in self.found.mig_off,
-            "instances": [self._instance(i.slot, gpu.kind, i.tenant) for i in sorted(gpu.instances) if i.tenant],
+            "mig_to_turn_on": gpu.uuid in self.found.mig_off and not self._whole(gpu),
+            "instances": [self._instance(i.slot, gpu, i.tenant) for i in sorted(gpu.instances) if i.tenant],
             "fits": [mig.profile(key).name for key in left.fits],
             "blocked": [mig.profile(key).name for key in left.blocked],
             "stranded_ratio": round(left.stranded_ratio, 4),
         }
 
-    def _instance(self, slot: Slot, kind: str, tenant: str) -> Body:
-        point = self.wanted.points.get((tenant, Size(kind, slot.key)))
+    def _whole(self, gpu: GpuState) -> bool:
+        """Whether one tenant has all of it, and MIG is off: then it stays off."""
+        whole = self.kinds[gpu.kind].mig.whole.key
+        return gpu.uuid in self.found.mig_off and [i.slot.key for i in gpu.instances if i.tenant] == [whole]
+
+    def _instance(self, slot: Slot, gpu: GpuState, tenant: str) -> Body:
+        point = self.wanted.points.get((tenant, Size(gpu.kind, slot.key)))
         return {
-            **self._slot(slot, kind),
+            **self._slot(slot, gpu.kind),
             "tenant": self._tenant(tenant),
+            "whole": self._whole(gpu),
             "batch": point.batch if point else None,
             "processes": point.processes if point else None,
         }

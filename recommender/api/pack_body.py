@@ -18,6 +18,7 @@ _WORKLOADS: dict[str, Any] = {
     ],
     "make_room_for": ["3g.40gb"],
 }
+_RUNNING: dict[str, Any] = {"namespaces": ["ml"], "cluster": "prod"}
 _SERVICES: dict[str, Any] = {
     "services": [
         {
@@ -35,14 +36,17 @@ _SERVICES: dict[str, Any] = {
 
 
 class PackWorkload(Strict):
-    """Replicas that each take one slice: of one of the sizes named, or of any that is large enough."""
+    """Replicas that each take one slice: of one of the sizes named, of any that is large enough, or, where neither sizes nor
+    memory are named, of those that do by the profile of the workload that `name` is."""
 
     name: Name = Field(description="a workload id, so that its slices of today are known as its own; or any name")
-    replicas: int = Field(default=1, ge=1, le=10000)
+    replicas: int | None = Field(
+        default=None, ge=1, le=10000, description="null: 1; by its profile as many as hold a GPU now"
+    )
     mig_profiles: list[str] = Field(
         default=[],
         max_length=50,
-        description="sizes that will do, as NVML names them or short (`3g`); empty: by the needs",
+        description="sizes that will do, as NVML names them or short (`3g`); empty: by the needs, or the profile",
     )
     memory_bytes: int | None = Field(default=None, gt=0, le=2**50, description="usable memory that one replica needs")
     compute_share_ratio: float = Field(default=0, ge=0, le=1, description="share of the GPU's compute that it needs")
@@ -93,10 +97,15 @@ class GivenKind(Strict):
 class PackRequest(Strict):
     """What to pack, onto which GPUs: those of the inventory, or `gpus`, or `kinds`."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_WORKLOADS, _SERVICES]})
+    model_config = ConfigDict(json_schema_extra={"examples": [_WORKLOADS, _SERVICES, _RUNNING]})
 
     workloads: list[PackWorkload] = Field(default=[], max_length=1000)
     services: list[PackService] = Field(default=[], max_length=1000)
+    namespaces: list[Name] = Field(
+        default=[],
+        max_length=1000,
+        description="workloads of these that hold GPUs now, each sized by its profile, from whole GPUs too; `*`: of all",
+    )
     cluster: str | None = Field(default=None, description="GPUs of this cluster's inventory; null: of all")
     nodes: list[str] | None = Field(
         default=None, max_length=20000, description="only GPUs of these `cluster/node`; null: all"
@@ -130,6 +139,7 @@ class SlotAnswer(BaseModel):
 
 class InstanceAnswer(SlotAnswer):
     tenant: str = Field(examples=["resnet"])
+    whole: bool = Field(description="it has the GPU itself, with MIG off; `mig_profile` is the size of all of it")
     batch: int | None = Field(description="of a service; null: a workload")
     processes: int | None
 
@@ -193,6 +203,18 @@ class LeftOut(BaseModel):
     reason: str = Field(examples=["it is in use as a whole GPU"])
 
 
+class SizedAnswer(BaseModel):
+    """A workload whose sizes its profile told."""
+
+    name: str = Field(description="workload id")
+    replicas: int = Field(examples=[2])
+    mig_profiles: list[str] = Field(
+        description="sizes that will do on GPUs of the model it was seen on; empty: it stays as it is",
+        examples=[["3g.40gb"]],
+    )
+    reason: str = Field(examples=["3g.40gb keeps 96% of its speed, expected"])
+
+
 class PackAnswer(BaseModel):
     gpus_used: int = Field(examples=[3])
     cost: float = Field(description="GPUs times their cost")
@@ -204,4 +226,5 @@ class PackAnswer(BaseModel):
     layout: list[PackedGpuAnswer] = Field(description="GPUs in use, as they shall be")
     moves: MovesAnswer
     defrag: list[DefragAnswer]
+    sized: list[SizedAnswer] = Field(description="workloads that were sized by their profile")
     left_out: list[LeftOut] = Field(description="GPUs of the inventory that were not packed onto, and why")

@@ -10,6 +10,7 @@ from models.hardware.discovery import find_gpu
 from models.hardware.geometry import MigGpu, Slot, UnknownProfileError, conflict
 from models.hardware.gpus import GPU_MODELS
 from recommender.api.pack_body import GivenGpu, GivenKind, PackRequest, PackService, PackWorkload
+from recommender.api.pack_seen import SizedWorkload
 from recommender.mig.demand import Demand, GpuKind, Instance, Size
 from recommender.mig.match import GpuState
 from recommender.mig.present import Present
@@ -26,19 +27,28 @@ class Wishes:
     why: Mapping[str, str]
 
 
-def wishes(asked: PackRequest, kinds: Sequence[GpuKind]) -> Wishes:
-    """Raises QueryError for a name that stands twice or a size that none of the kinds has."""
+def wishes(asked: PackRequest, kinds: Sequence[GpuKind], sized: Sequence[SizedWorkload] = ()) -> Wishes:
+    """sized: workloads by their profiles. Raises QueryError for a name that stands twice or a size that none of the kinds
+    has."""
+    profiled = {one.name: one for one in sized if one.keys}
+    explicit = [(n, wish) for n, wish in enumerate(asked.workloads) if wish.name not in profiled]
     names = Counter([w.name for w in asked.workloads] + [s.name for s in asked.services])
     if twice := [name for name, count in names.items() if count > 1]:
         raise QueryError("name", twice[0], "names of workloads and services must differ")
-    demands = [_workload(wish, f"workloads[{n}]", kinds) for n, wish in enumerate(asked.workloads)]
+    demands = [one.demand(kinds) for one in profiled.values()]
+    elsewhere = {d.name: _elsewhere(profiled[d.name]) for d in demands if not d.gives}
+    demands += [_workload(wish, f"workloads[{n}]", kinds) for n, wish in explicit]
     policy = ServicePolicy(asked.latency_share_ratio, asked.rate_headroom_ratio)
-    sized = [_service(wish, f"services[{n}]", kinds, policy) for n, wish in enumerate(asked.services)]
+    services = [_service(wish, f"services[{n}]", kinds, policy) for n, wish in enumerate(asked.services)]
     return Wishes(
-        (*demands, *(service.demand for service in sized)),
-        {(service.demand.name, size): point for service in sized for size, point in service.points.items()},
-        {service.demand.name: service.reason for service in sized if service.reason},
+        (*demands, *(service.demand for service in services)),
+        {(service.demand.name, size): point for service in services for size, point in service.points.items()},
+        elsewhere | {service.demand.name: service.reason for service in services if service.reason},
     )
+
+
+def _elsewhere(one: SizedWorkload) -> str:
+    return f"it was seen on {one.model or 'an unknown GPU'} alone, and none of these GPUs is one: name its mig_profiles"
 
 
 def given_kinds(given: Sequence[GivenKind]) -> list[GpuKind]:
@@ -99,13 +109,10 @@ def _instances(gpu: GivenGpu, mig: MigGpu, field: str) -> tuple[Instance, ...]:
 
 
 def _workload(wish: PackWorkload, field: str, kinds: Sequence[GpuKind]) -> Demand:
-    if not wish.mig_profiles and wish.memory_bytes is None:
-        mend = "name mig_profiles that will do, or the memory_bytes that one replica needs"
-        raise QueryError(f"{field}.mig_profiles", wish.mig_profiles, mend)
     sizes = (
         _named(wish.mig_profiles, f"{field}.mig_profiles", kinds) if wish.mig_profiles else _large_enough(wish, kinds)
     )
-    return Demand(wish.name, wish.replicas, dict.fromkeys(sizes, 1.0))
+    return Demand(wish.name, wish.replicas or 1, dict.fromkeys(sizes, 1.0))
 
 
 def _named(names: Sequence[str], field: str, kinds: Sequence[GpuKind]) -> Iterator[Size]:

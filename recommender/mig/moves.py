@@ -1,13 +1,15 @@
 """From the layout of today to the planned one, in an order that never breaks a running instance.
 
-Create before delete: a tenant's old instances go only when all of its new ones stand. A new instance is created only
+Create before delete: a tenant's old instances go only when all of its new ones stand; where any of them does for any
+other, one goes for each new one. A new instance is created only
 where the layout of that moment allows it. When every change waits for another, one tenant is parked on a free slot
 of equal size; when there is none, the changes that are left are handed back with the reason.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -39,9 +41,14 @@ class Moves:
     reason: str = ""
 
 
-def plan_moves(now: Sequence[GpuState], target: Sequence[GpuState], kinds: Sequence[GpuKind]) -> Moves:
-    """Steps from `now` to `target` (the same GPUs in the same order). Free slots (no tenant) may be deleted first."""
-    work = _Work.begin(now, target, kinds)
+def plan_moves(
+    now: Sequence[GpuState], target: Sequence[GpuState], kinds: Sequence[GpuKind], alike: Collection[str] = ()
+) -> Moves:
+    """Steps from `now` to `target` (the same GPUs in the same order). Free slots (no tenant) may be deleted first.
+
+    alike: tenants of which each instance does for any other, whatever its size: replicas of a workload.
+    """
+    work = _Work.begin(now, target, kinds, alike)
     while work.advance() or work.park():
         pass
     blocked = tuple(uuid for uuid in work.live if work.live[uuid] != work.goal[uuid])
@@ -54,16 +61,22 @@ class _Work:
     kinds: dict[str, GpuKind]
     live: dict[str, set[Instance]]
     goal: dict[str, set[Instance]]
+    least: dict[str, int]
+    """Instances that each tenant of `alike` keeps at any time: as many as now, or as it shall have if that is fewer."""
     steps: list[Step] = field(default_factory=list)
     once_parked: set[tuple[str, Instance]] = field(default_factory=set)
 
     @classmethod
-    def begin(cls, now: Sequence[GpuState], target: Sequence[GpuState], kinds: Sequence[GpuKind]) -> _Work:
+    def begin(
+        cls, now: Sequence[GpuState], target: Sequence[GpuState], kinds: Sequence[GpuKind], alike: Collection[str]
+    ) -> _Work:
         by_name = {kind.name: kind for kind in kinds}
+        have, shall = _tenants(gpu.instances for gpu in now), _tenants(gpu.instances for gpu in target)
         return cls(
             {gpu.uuid: by_name[gpu.kind] for gpu in now},
             {gpu.uuid: set(gpu.instances) for gpu in now},
             {gpu.uuid: {i for i in gpu.instances if i.tenant} for gpu in target},
+            {tenant: min(have[tenant], shall[tenant]) for tenant in alike},
         )
 
     def advance(self) -> bool:
@@ -73,8 +86,11 @@ class _Work:
             if conflict(self.kinds[uuid].mig, [i.slot for i in (*self.live[uuid], instance)]) is None:
                 self._step("create", uuid, instance)
         waiting = {instance.tenant for _, instance in self.missing()}
+        standing = _tenants(self.live.values())
         for uuid, instance in self.surplus():
-            if not instance.tenant or instance.tenant not in waiting:
+            tenant = instance.tenant
+            if not tenant or tenant not in waiting or standing[tenant] > self.least.get(tenant, standing[tenant]):
+                standing[tenant] -= 1
                 self._step("delete", uuid, instance)
         return len(self.steps) > before
 
@@ -117,3 +133,8 @@ class _Work:
         else:
             self.live[uuid].discard(instance)
         self.steps.append(Step(action, uuid, instance.slot, instance.tenant, parked))
+
+
+def _tenants(gpus: Iterable[Iterable[Instance]]) -> Counter[str]:
+    """Instances of each tenant."""
+    return Counter(instance.tenant for instances in gpus for instance in instances)

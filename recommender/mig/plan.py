@@ -34,7 +34,8 @@ def plan(
     packing = pack(demands, counted, settings)
     homeless = sorted({i.tenant for gpu in gpus for i in gpu.instances if i.tenant} & set(packing.unplaced))
     layout = tuple(gpus) if homeless else match(packing, gpus, counted)
-    moves = _stay(homeless) if homeless else plan_moves(gpus, layout, counted)
+    alike = {demand.name for demand in demands if len(set(demand.gives.values())) == 1}
+    moves = _stay(homeless) if homeless else plan_moves(gpus, layout, counted, alike)
     by_name = {kind.name: kind for kind in counted}
     left = tuple(fragmentation(gpu, by_name[gpu.kind]) for gpu in layout if gpu.instances)
     return MigPlan(packing, layout, moves, left)

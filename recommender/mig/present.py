@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from models.hardware.discovery import InvalidProfileError, find_gpu, mig_of
@@ -43,20 +43,26 @@ class Present:
         return self.kinds[-1]
 
 
-def present(nodes: Iterable[Node]) -> Present:
-    """Every GPU that MIG can cut. One that somebody has as a whole, or whose layout is not known, is left alone."""
+def present(nodes: Iterable[Node], movable: Collection[str] = ()) -> Present:
+    """Every GPU that MIG can cut. One that somebody has as a whole, or whose layout is not known, is left alone.
+
+    movable: workloads that may leave a GPU that one instance of theirs has as a whole; it then stands there as on a slice
+    of all of it.
+    """
     found = Present()
     for node in nodes:
         name = f"{node.cluster}/{node.name}"
         tenants = {uuid: a.workload for a in node.allocations for uuid in a.gpu_uuids}
+        holders = Counter(uuid for a in node.allocations for uuid in set(a.gpu_uuids))
+        alone = {uuid for uuid, workload in tenants.items() if workload in movable and holders[uuid] == 1}
         for gpu in node.gpus:
-            reason = _add(found, gpu, name, tenants)
+            reason = _add(found, gpu, name, tenants, alone)
             if reason:
                 found.left.append(Left(gpu.uuid, name, reason))
     return found
 
 
-def _add(found: Present, gpu: Gpu, node: str, tenants: Mapping[str, str]) -> str:
+def _add(found: Present, gpu: Gpu, node: str, tenants: Mapping[str, str], alone: Collection[str]) -> str:
     """Why the GPU is left out; empty when it was added."""
     try:
         mig = mig_of(gpu.model, gpu.pci_device_id, gpu.mig_profiles)
@@ -64,6 +70,8 @@ def _add(found: Present, gpu: Gpu, node: str, tenants: Mapping[str, str]) -> str
         return str(error)
     if mig is None:
         return "MIG cannot cut it, or its profiles are not known"
+    if gpu.uuid in alone and not gpu.mig_enabled:
+        return _state(found, gpu, mig, node, [(Slot(mig.whole.starts[0], mig.whole.key), tenants[gpu.uuid])])
     if gpu.uuid in tenants:
         return "it is in use as a whole GPU"
     if any(instance.start is None for instance in gpu.mig):

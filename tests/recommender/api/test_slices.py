@@ -9,11 +9,12 @@ from starlette.testclient import TestClient
 
 from models.inventory import Allocation, Gpu, MigInstance, Node
 from recommender.api import answers
+from recommender.api.pack_body import PackAnswer
 from recommender.api.settings import ApiSettings, MigSettings
 from recommender.view import Snapshot
 from tests.profiler.telemetry import workload
 from tests.recommender.api.gpu_fleet import H100, client_over, gpu_fleet
-from tests.recommender.api.nodes import GIB, gpu_node
+from tests.recommender.api.nodes import GIB, cut, gpu_node
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +84,63 @@ def test_memory_that_is_reserved_and_signals_that_are_missing_are_said(known: Sn
     assert "memory-reserved" in codes(advice(client, "reserved"))
     blind = advice(client, "blind")
     assert (blind["action"], "signals-missing" in codes(blind)) == ("probe", True)
+
+
+def running(*held: tuple[str, str, str], cards: tuple[Gpu, ...] | None = None) -> dict[str, Node]:
+    """One node `prod/n` with four H100: (workload, instance, uuid) hold them."""
+    gpus = cards or tuple(Gpu(f"g{n}", H100, 80 * GIB) for n in range(4))
+    allocations = tuple(Allocation(workload(name), instance, gpu_uuids=(uuid,)) for name, instance, uuid in held)
+    return {"prod/n": Node("prod", "n", 1, gpus=gpus, allocations=allocations)}
+
+
+def packed(client: TestClient, **body: Any) -> dict[str, Any]:
+    answer = client.post("/v1/pack", json=body)
+    assert answer.status_code == 200, answer.text
+    PackAnswer.model_validate(answer.json(), extra="forbid")
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_what_runs_now_is_packed_by_profiles_from_whole_gpus(known: Snapshot) -> None:
+    """Two instances of `small` have a GPU each and do with 3g.40gb, two of which stand on one GPU; `hungry` keeps its own, with
+    MIG off. Nobody is stopped before the new instance stands."""
+    nodes = running(("small", "a", "g0"), ("small", "b", "g1"), ("hungry", "a", "g2"))
+    answer = packed(client_over(known, nodes), namespaces=["*"])
+    told = {one["name"]: (one["replicas"], one["mig_profiles"]) for one in answer["sized"]}
+    assert told[workload("small")] == (2, ["3g.40gb", "4g.40gb", "7g.80gb"])
+    assert told[workload("hungry")] == (1, ["7g.80gb"])
+    assert (answer["gpus_used"], answer["proven"], answer["unplaced"], answer["moves"]["blocked"]) == (2, True, [], [])
+    whole = {i["tenant"]: (i["whole"], gpu["mig_to_turn_on"]) for gpu in answer["layout"] for i in gpu["instances"]}
+    assert whole == {workload("hungry"): (True, False), workload("small"): (False, True)}
+    steps = [(step["action"], step["tenant"]) for step in answer["moves"]["steps"]]
+    assert steps == [("create", workload("small"))] * 2 + [("delete", workload("small"))] * 2
+
+
+def test_what_a_profile_cannot_size_stays_as_it_is_or_is_an_error_when_named(known: Snapshot) -> None:
+    """`many` needs two GPUs, `cut` runs on a slice: of a namespace they stay, with why. By name they want sizes."""
+    cards = (*(Gpu(f"g{n}", H100, 80 * GIB) for n in range(2)), cut("s", ("1g.10gb", 6), model=H100))
+    nodes = running(("many", "a", "g0"), ("many", "a", "g1"), ("cut", "a", "s/1g.10gb@6"), cards=cards)
+    client = client_over(known, nodes)
+    answer = packed(client, namespaces=["shop"])
+    told = {one["name"]: (one["mig_profiles"], one["reason"]) for one in answer["sized"]}
+    assert told[workload("many")][0] == told[workload("cut")][0] == []
+    assert "it uses 2 GPUs" in told[workload("many")][1]
+    assert {left["gpu"] for left in answer["left_out"]} == {"g0", "g1"}
+    assert [i["tenant"] for gpu in answer["layout"] for i in gpu["instances"]] == [workload("cut")]
+    assert packed(client, namespaces=["other"])["sized"] == []
+    refused = client.post("/v1/pack", json={"workloads": [{"name": workload("many")}]}).json()
+    assert refused["errors"][0]["field"] == "workloads[0].mig_profiles"
+    assert "it uses 2 GPUs" in refused["errors"][0]["mend"]
+    unknown = client.post("/v1/pack", json={"workloads": [{"name": "nobody"}]}).json()
+    assert "no GPU telemetry of such a workload was seen" in unknown["errors"][0]["mend"]
+
+
+def test_a_named_workload_is_planned_on_paper_by_its_profile(known: Snapshot) -> None:
+    """Four of `small` on H100: 3g + 3g on each of two. On A100 it was never seen, which is said."""
+    client, wish = client_over(known, {}), [{"name": workload("small"), "replicas": 4}]
+    assert packed(client, workloads=wish, kinds=[{"model": "H100-SXM-80"}])["gpus_used"] == 2
+    other = packed(client, workloads=wish, kinds=[{"model": "A100-SXM-80"}])
+    assert "it was seen on H100-SXM-80 alone" in other["unplaced"][0]["reason"]
 
 
 def test_a_workload_without_gpu_has_no_slice(known: Snapshot) -> None:

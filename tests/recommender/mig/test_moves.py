@@ -112,3 +112,36 @@ def test_any_plan_is_reached_or_handed_back_with_everyone_running(now: list[GpuS
     random.shuffle(contents)
     target = [replace(state, instances=instances) for state, instances in zip(now, contents, strict=True)]
     check(now, target, plan_moves(now, target, [KIND]))
+
+
+def test_replicas_move_one_by_one_where_room_is_short() -> None:
+    """Four replicas with a GPU each, one free GPU, two of them to share each of two GPUs: all new ones at once would need two
+    free GPUs. One for one it is done, and four replicas stand all the time."""
+    now = [gpu(name, ("7g", 0, "x")) for name in "abcd"] + [gpu("e")]
+    target = [gpu("e", ("3g", 0, "x"), ("3g", 4, "x")), gpu("a", ("3g", 0, "x"), ("3g", 4, "x"))]
+    plan = [next((t for t in target if t.uuid == state.uuid), gpu(state.uuid)) for state in now]
+    assert plan_moves(now, plan, [KIND]).blocked
+    moves = plan_moves(now, plan, [KIND], alike={"x"})
+    assert not moves.blocked
+    check(now, plan, moves)
+    assert fewest(now, moves, "x") == 4
+
+
+def fewest(now: list[GpuState], moves: Moves, tenant: str) -> int:
+    """Least number of its instances at any time."""
+    count = sum(i.tenant == tenant for state in now for i in state.instances)
+    counts = [count := count + (1 if step.action == "create" else -1) for step in moves.steps if step.tenant == tenant]
+    return min(counts, default=count)
+
+
+@settings(max_examples=60, deadline=None)
+@given(states(), st.randoms(use_true_random=False))
+def test_replicas_are_never_fewer_than_now_or_wanted(now: list[GpuState], random: Random) -> None:
+    """All instances are replicas of one workload, and the plan is the same GPUs in another order: none is missing in between."""
+    now = [replace(s, instances=tuple(replace(i, tenant="x") for i in s.instances)) for s in now]
+    contents = [state.instances for state in now]
+    random.shuffle(contents)
+    target = [replace(state, instances=instances) for state, instances in zip(now, contents, strict=True)]
+    moves = plan_moves(now, target, [KIND], alike={"x"})
+    check(now, target, moves)
+    assert fewest(now, moves, "x") == sum(len(state.instances) for state in now)
