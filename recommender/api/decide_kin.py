@@ -35,26 +35,37 @@ _WORDS: dict[Class, BottleneckWord] = {
 }
 
 
+class _Made:
+    """The index of one scope. Who asks for another does not wait for it, which would tell that somebody asks."""
+
+    def __init__(self) -> None:
+        self._lock, self._at_s = threading.Lock(), 0.0
+        self._index: KinIndex | None = None
+
+    def index(self, seen: Snapshot, now: Callable[[], float]) -> KinIndex:
+        with self._lock:
+            if self._index is None or now() - self._at_s > _KEPT_S:
+                self._at_s, self._index = now(), KinIndex.of(seen)
+            return self._index
+
+
 class KinOf:
     """The index of kin that an asker may be told of: of everything, kept by a thread; of a scope its own workloads alone,
     made when it is asked for and kept a minute."""
 
     def __init__(self, keeper: KinKeeper, now: Callable[[], float]) -> None:
         self._keeper, self._now, self._lock = keeper, now, threading.Lock()
-        self._made: dict[tuple[str, ...], tuple[float, KinIndex]] = {}
+        self._made: dict[tuple[str, ...], _Made] = {}
 
     def index(self, seen: Snapshot, scope: Scope) -> KinIndex:
         """seen: what the scope sees of the newest snapshot."""
         if scope.everywhere:
             return self._keeper.index
         with self._lock:
-            made = self._made.pop(scope.namespaces, None)
-            if made is None or self._now() - made[0] > _KEPT_S:
-                made = self._now(), KinIndex.of(seen)
-            self._made[scope.namespaces] = made
+            made = self._made[scope.namespaces] = self._made.pop(scope.namespaces, None) or _Made()
             while len(self._made) > _MOST_SCOPES:
                 self._made.pop(next(iter(self._made)))
-            return made[1]
+        return made.index(seen, self._now)
 
 
 def kin_evidence(index: KinIndex, workload: str, job: JobRequest) -> Evidence | None:
