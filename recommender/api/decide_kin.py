@@ -62,7 +62,7 @@ class KinOf:
         if scope.everywhere:
             return self._keeper.index
         with self._lock:
-            made = self._made[scope.namespaces] = self._made.pop(scope.namespaces, None) or _Made()
+            made = self._made[scope.namespaces] = self._made.pop(scope.namespaces, _Made())
             while len(self._made) > _MOST_SCOPES:
                 self._made.pop(next(iter(self._made)))
         return made.index(seen, self._now)
