@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from models.columns import Array, Columns
+from recommender.removals import Removals, Removed
 
 MOST_REMOVED = 100_000
 """Removed workloads that are remembered, of each partition; of older ones a reader is told to begin anew."""
@@ -32,12 +33,12 @@ class SlabChanges:
 @dataclass(frozen=True, slots=True)
 class PartitionChanges:
     """end: the next offset to read. sure: every removal at or after this offset is known. slabs: by key, in order of their
-    offsets. removed: workload to the offset of the message that lacks it, in order."""
+    offsets. removed: who is gone, by namespace."""
 
     end: int = 0
     sure: int = 0
     slabs: Mapping[str, SlabChanges] = field(default_factory=dict)
-    removed: Mapping[str, int] = field(default_factory=dict)
+    removed: Removed = field(default_factory=dict)
 
 
 Changes = Mapping[int, PartitionChanges]
@@ -50,6 +51,7 @@ class ChangeTracker:
     def __init__(self, most_removed: int = MOST_REMOVED) -> None:
         self._most_removed = most_removed
         self._partitions: dict[int, PartitionChanges] = {}
+        self._removals: dict[int, Removals] = {}
         self._home: dict[str, tuple[int, str]] = {}
 
     def opened(self, ends: Mapping[int, int]) -> None:
@@ -71,37 +73,23 @@ class ChangeTracker:
         slabs = {name: slab for name, slab in known.slabs.items() if name != key}
         if rows is not None and len(rows):
             slabs[key] = _slab(offset, rows, before)
-        removed = self._removed(known.removed, partition, key, offset, before, rows)
-        sure = known.sure
-        while len(removed) > self._most_removed:
-            workload = next(iter(removed))
-            sure = max(sure, removed.pop(workload) + 1)
-        self._partitions[partition] = PartitionChanges(max(known.end, offset + 1), sure, slabs, removed)
+        removals = self._removals.setdefault(partition, Removals())
+        here: Sequence[str] = () if rows is None else rows.workloads
+        removals.change(here, self._gone((partition, key), () if before is None else before.ids, here), offset)
+        sure = max(known.sure, removals.keep(self._most_removed))
+        self._partitions[partition] = PartitionChanges(max(known.end, offset + 1), sure, slabs, removals.now)
 
     def freeze(self) -> Changes:
         return dict(self._partitions)
 
-    def _removed(
-        self,
-        known: Mapping[str, int],
-        partition: int,
-        key: str,
-        offset: int,
-        before: SlabChanges | None,
-        rows: Columns | None,
-    ) -> dict[str, int]:
-        """A workload that another slab of the partition holds by now is not gone."""
-        here: Sequence[str] = () if rows is None else rows.workloads
-        home, present = (partition, key), set(here)
-        gone = set(() if before is None else before.ids) - present
-        removed = {workload: at for workload, at in known.items() if workload not in present}
+    def _gone(self, home: tuple[int, str], before: Sequence[str], here: Sequence[str]) -> Sequence[str]:
+        """Of a slab's workloads; one that another slab of the partition holds by now is not gone."""
+        gone = [workload for workload in sorted(set(before) - set(here)) if self._home.get(workload) == home]
         for workload in here:
             self._home[workload] = home
-        for workload in sorted(gone):
-            if self._home.get(workload) == home:
-                del self._home[workload]
-                removed[workload] = offset
-        return removed
+        for workload in gone:
+            del self._home[workload]
+        return gone
 
 
 def _slab(offset: int, rows: Columns, before: SlabChanges | None) -> SlabChanges:

@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 
 from recommender.changes import Changes, PartitionChanges, SlabChanges
+from recommender.removals import flat
 
 _VERSION = 1
 _LONGEST = 64 * 1024
@@ -132,7 +133,7 @@ def _since(part: PartitionChanges, mark: Mark) -> Iterator[tuple[int, _Found]]:
     """Slabs and removals that are still to be told, in order of their offsets."""
     slabs: list[tuple[int, _Found]] = [(s.offset, (key, s)) for key, s in part.slabs.items() if s.offset >= mark.at]
     since = max(mark.at, mark.sure)
-    gone: list[tuple[int, _Found]] = [(at, (name, None)) for name, at in part.removed.items() if at >= since]
+    gone: list[tuple[int, _Found]] = [(at, (name, None)) for name, at in flat(part.removed) if at >= since]
     yield from sorted([*gone, *slabs], key=lambda item: item[0])
 
 

@@ -89,7 +89,7 @@ class OwnFeed:
         return OwnPage(changes, OwnCursor(place, self._sealer, self._purpose), reset, more)
 
     def _changed(self, snapshot: Snapshot, place: Place, parts: Sequence[PartitionChanges]) -> Iterator[Change]:
-        """What is there: by own rows. Who is gone: from the newest back, as far as the sweep reaches."""
+        """What is there: by own rows. Who is gone: by own namespaces, from the newest back, as far as the sweep reaches."""
         partitions = sorted(snapshot.changes)
         own = list(self._scope.pick(snapshot.tenancy.places))
         places = np.sort(np.concatenate(own)) if own else np.empty(0, dtype=np.int64)
@@ -102,11 +102,16 @@ class OwnFeed:
                     yield Change(workload, partition, key, row)
         there = restrict(snapshot, self._scope)
         for number, part in enumerate(parts):
-            for workload, offset in reversed(list(part.removed.items())):
-                if offset < place.sure[number]:
-                    break
-                if workload > place.after and self._scope.sees_workload(workload) and there.get(workload) is None:
+            for workload in self._gone(part, place.sure[number]):
+                if workload > place.after and there.get(workload) is None:
                     yield Change(workload, partitions[number])
+
+    def _gone(self, part: PartitionChanges, since: int) -> Iterator[str]:
+        for own in self._scope.pick(part.removed):
+            for workload, offset in reversed(list(own.items())):
+                if offset < since:
+                    break
+                yield workload
 
 
 def _follows(place: Place, parts: Sequence[PartitionChanges]) -> bool:

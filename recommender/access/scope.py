@@ -60,24 +60,14 @@ class Scope:
     def may(self, verb: str) -> bool:
         return verb in self.verbs and (self.everywhere or verb not in FLEET_WIDE)
 
-    def sees(self, cluster: str, namespace: str) -> bool:
-        """A name of two empty parts, as ids of foreign forms have, is seen from everywhere alone."""
-        if self.everywhere:
-            return True
-        return bool(cluster or namespace) and any(
-            c in (EVERY, cluster) and n in (EVERY, namespace) for c, n in self._patterns()
-        )
-
-    def sees_workload(self, workload_id: str) -> bool:
-        return self.sees(*namespace_of(workload_id))
-
     def sees_cluster(self, cluster: str) -> bool:
         """Whether any of its namespaces may lie there."""
         return any(c in (EVERY, cluster) for c, _ in self._patterns())
 
     def pick(self, index: Mapping[str, Mapping[str, T]]) -> Iterator[T]:
         """What an index by cluster and namespace holds of it, in order of the names. Of exact names nothing else is looked
-        at, so that the time it takes does not grow with what others have."""
+        at, so that the time it takes does not grow with what others have. A name of two empty parts, as ids of foreign forms
+        have, is of nobody."""
         found: dict[tuple[str, str], T] = {}
         for cluster, namespace in self._patterns():
             for c in index if cluster == EVERY else (cluster,):

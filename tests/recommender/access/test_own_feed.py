@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,28 @@ def test_what_others_do_is_neither_told_nor_counted(others: list[str]) -> None:
     assert later != cursor
     log.change(OURS[1], 99)
     assert read(feed, log.snapshot(), later, 500)[0] == [(OURS[1], True)]
+
+
+class Unread(dict[str, int]):
+    """Removals that nobody may look at."""
+
+    def __reversed__(self) -> Any:
+        raise AssertionError("others' removals were looked at, which takes a time that tells how many there are")
+
+    __iter__ = items = keys = values = __reversed__
+
+
+def test_who_of_others_is_gone_is_not_even_looked_at() -> None:
+    """One of ours is told; the many of the bank are in an index of their own."""
+    log, feed = Log(), OwnFeed(SCOPE, SEALER)
+    log.write(0, {OURS[0]: 1, THEIRS[0]: 1})
+    _, cursor, _, _ = read(feed, log.snapshot(), "", 9)
+    log.write(0, {})
+    snapshot = log.snapshot()
+    part = snapshot.changes[0]
+    removed = {"prod": {"shop": part.removed["prod"]["shop"], "bank": Unread(part.removed["prod"]["bank"])}}
+    seen = replace(snapshot, changes={**snapshot.changes, 0: replace(part, removed=removed)})
+    assert read(feed, seen, cursor, 9)[0] == [(OURS[0], False)]
 
 
 def test_a_server_that_is_behind_tells_nothing_yet() -> None:

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.workload import WorkloadName
-from recommender.access.scope import EVERYTHING, Scope, ScopeError, namespace_text
+from recommender.access.scope import EVERYTHING, Scope, ScopeError, namespace_of, namespace_text
 
 names = st.sampled_from(("prod", "lab", "shop", "a/b", "é", "*x", ""))
 parts = st.one_of(st.just("*"), names.filter(lambda name: name != "" and "*" not in name))
@@ -21,17 +20,18 @@ def quoted(part: str) -> str:
 def test_what_is_picked_from_an_index_is_what_is_seen(
     patterns: list[tuple[str, str]], one: tuple[str, str], other: tuple[str, str]
 ) -> None:
-    """`pick` goes by exact names and `sees` by comparing; both allow the same of any two namespaces."""
+    """`pick` goes by exact names; to compare every name with every pattern finds the same."""
     scope = Scope.of(["read"], [f"{quoted(c)}/{quoted(n)}" for c, n in patterns])
     index: dict[str, dict[str, tuple[str, str]]] = {}
     for cluster, namespace in (one, other):
         index.setdefault(cluster, {})[namespace] = (cluster, namespace)
-    expected = {pair for pair in (one, other) if scope.sees(*pair) and pair != ("", "")}
+    expected = {pair for pair in (one, other) if any(_fits(pair, pattern) for pattern in patterns)}
     assert list(scope.pick(index)) == sorted(expected)
-    for cluster, namespace in (one, other):
-        workload = str(WorkloadName(cluster, namespace, "Job", "x", "y"))
-        assert scope.sees_workload(workload) == scope.sees(cluster, namespace)
-        assert scope.sees_cluster(cluster) or not scope.sees(cluster, namespace)
+    assert all(scope.sees_cluster(cluster) for cluster, _ in expected)
+
+
+def _fits(pair: tuple[str, str], pattern: tuple[str, str]) -> bool:
+    return pair != ("", "") and all(wanted in ("*", name) for wanted, name in zip(pattern, pair, strict=True))
 
 
 def test_scopes_that_allow_the_same_are_equal() -> None:
@@ -66,6 +66,8 @@ def test_metrics_need_every_namespace() -> None:
     assert not Scope.of(["read"], ["*"]).may("metrics")
 
 
-def test_ids_of_foreign_forms_are_seen_from_everywhere_alone() -> None:
-    assert not Scope.of(["read"], ["*/shop", "prod/*"]).sees_workload("no-namespace")
-    assert EVERYTHING.sees_workload("no-namespace")
+def test_ids_of_foreign_forms_are_in_no_namespace() -> None:
+    cluster, namespace = namespace_of("no-namespace")
+    index = {cluster: {namespace: "no-namespace", "shop": "one"}}
+    assert list(Scope.of(["read"], ["*/*", "*/shop"]).pick(index)) == ["one"]
+    assert list(Scope.of(["read"], ["*/shop", "prod/*"]).pick(index)) == ["one"]
