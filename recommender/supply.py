@@ -130,15 +130,23 @@ class Supplies:
 
 
 def _as_seen(whole: Supply, own: Mapping[str, Node], topology: TopologyLabels) -> Supply:
-    """own: nodes with the asker's own allocations alone. Free room is that of everybody; what it is priced for, and what
-    is not known of it, is the asker's own."""
+    """own: nodes with the asker's own allocations alone. How much room is free is taken from the whole, and nothing else:
+    what it is priced for, what is not known of it, and who is there is the asker's own."""
     rooms, places = [], []
     for key, node in own.items():
         if (place := whole.place_of.get(key)) is not None:
-            mine = room_of(node, topology)
-            rooms.append(replace(whole.rooms[place], node=node, held=mine.held, unknown=mine.unknown))
+            rooms.append(_as_free(room_of(node, topology), whole.rooms[place]))
             places.append(place)
     cluster = whole.cluster.subset(np.array(places, dtype=np.int64))
     mix = mix_of(Counter(request for room in rooms for request in room.held))
     prices = Potential(mix, cluster_gpus(cluster))
     return Supply(rooms, cluster, mix, prices, *_places(rooms))
+
+
+def _as_free(mine: NodeRoom, whole: NodeRoom) -> NodeRoom:
+    free = {name: getattr(whole, name) for name in _FREE}
+    return replace(mine, **free)
+
+
+_FREE = ("cpu_milli", "memory_bytes", "gpu_milli", "mig_free")
+"""What of a room anyone may know who may place there."""

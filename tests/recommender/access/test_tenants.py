@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import fields as fields_of
 from typing import Any
 from urllib.parse import quote
 
@@ -17,6 +18,8 @@ from models.events import WorkloadEvent
 from recommender.access.restrict import restrict
 from recommender.access.scope import Scope
 from recommender.api.gate import OPEN
+from recommender.placement.inventory import NodeRoom, TopologyLabels, room_of
+from recommender.supply import Supplies
 from recommender.view import Slab, Snapshot
 from tests.recommender.access.fleets import MINE, NOW_MS, OURS, THEIRS, Asked, Facts, Fleet, Held, fleets
 from tests.recommender.view_columns import DAY_MS
@@ -224,3 +227,17 @@ def test_a_part_is_cut_out_once_and_kept_parts_of_slabs_are_used_again() -> None
         part.parts[scope.namespaces] is kept[scope.namespaces]
         for part, kept in zip(second.slabs.values(), parts, strict=True)
     )
+
+
+def test_of_a_room_only_what_is_free_is_of_everybody() -> None:
+    """Whatever else a room comes to hold is that of the asker's own part, without anybody having to think of it."""
+    held = [Held(OURS[0], 0, "i0", 1.0, 2**30, ("n0-g0",)), Held(THEIRS[0], 0, "i1", None, None, ("n0-g1",))]
+    whole = Fleet([Facts(OURS[0], 1, True), Facts(THEIRS[0], 1, True)], held, []).snapshot()
+    scope, labels = Scope.of(["place"], MINE), TopologyLabels()
+    own = restrict(whole, scope).nodes["prod/n0"]
+    seen = next(room for room in Supplies(labels).seen(whole, scope).rooms if room.name == "prod/n0")
+    of_all, of_own = room_of(whole.nodes["prod/n0"], labels), room_of(own, labels)
+    assert seen.gpu_milli[:3] == (0, 0, 1000)
+    for name in (field.name for field in fields_of(NodeRoom)):
+        free = name in ("cpu_milli", "memory_bytes", "gpu_milli", "mig_free")
+        assert getattr(seen, name) == getattr(of_all if free else of_own, name)
