@@ -40,5 +40,6 @@ def _held(allocations: Iterable[Allocation]) -> tuple[Allocation, ...]:
             gpu_uuids=tuple(dict.fromkeys((*known.gpu_uuids, *new.gpu_uuids))),
             image=known.image or new.image,
             command=known.command or new.command,
+            gpu_share_ratio=new.gpu_share_ratio if known.gpu_share_ratio is None else known.gpu_share_ratio,
         )
     return tuple(found.values())

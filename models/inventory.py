@@ -73,6 +73,8 @@ class Allocation:
     """Container image as the runtime names it; empty: there is none, or the source cannot tell."""
     command: str = ""
     """Program and arguments in one line, cut at COMMAND_CHARACTERS; empty: the source cannot tell."""
+    gpu_share_ratio: float | None = None
+    """Share of each of its GPUs that it was granted, 0.25 for one of four time-sliced replicas. None: the source cannot tell."""
 
 
 COMMAND_CHARACTERS = 512

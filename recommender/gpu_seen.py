@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from models.bottleneck import DRAM_CEILING
+import numpy as np
+
+from models.bottleneck import DRAM_CEILING, HOST
 from models.bottleneck import Bottleneck as Class
 from models.columns import Columns
 from models.hardware.discovery import InvalidProfileError, find_gpu, mig_of, name_of
@@ -37,6 +39,8 @@ class GpuSeen:
     model: str
     sliced: bool
     found: Class
+    transfer_demand: float | None = None
+    """Share of time that copies over the host link take; None: no counter tells."""
 
     @property
     def bottleneck(self) -> Bottleneck:
@@ -81,12 +85,14 @@ def gpu_seen(profile: Columns) -> GpuSeen | None:
         name_of(int(profile["gpu_model"][0])),
         bool(profile["gpu_sliced"][0]),
         Class(int(profile["gpu_bottleneck"][0])),
+        None if np.isnan(copies := float(profile["gpu_evidence"][0][HOST])) else copies,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class GpuHeld:
-    """A GPU that a workload holds now. mig_profile: of the slice, empty: the whole. shared: others hold it as well."""
+    """A GPU that a workload holds now. mig_profile: of the slice, empty: the whole. shared: others hold it as well, or it was
+    granted a share only."""
 
     gpu: Gpu
     mig_profile: str
@@ -99,7 +105,12 @@ def gpus_held(workload: str, nodes: Mapping[str, Node]) -> Iterator[GpuHeld]:
         mine = {uuid for a in node.allocations if a.workload == workload for uuid in a.gpu_uuids}
         if not mine:
             continue
-        others = {uuid for a in node.allocations if a.workload != workload for uuid in a.gpu_uuids}
+        others = {
+            uuid
+            for a in node.allocations
+            if a.workload != workload or (a.gpu_share_ratio or 1.0) < 1
+            for uuid in a.gpu_uuids
+        }
         for gpu in node.gpus:
             if gpu.uuid in mine:
                 yield GpuHeld(gpu, "", gpu.uuid in others)

@@ -50,6 +50,11 @@ def containers(response: bytes) -> Iterator[Container]:
             yield Container(namespace, name, _text(container, 1), plugged, claimed)
 
 
+def allocatable(response: bytes) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """(resource, devices) of an AllocatableResourcesResponse. Raises MalformedError."""
+    yield from ((_text(found, 1), _texts(found, 2)) for found in _all(response, 1))
+
+
 def _text(message: bytes, number: int) -> str:
     """The last one of a field that does not repeat; empty when it is not there."""
     return next(reversed(_texts(message, number)), "")

@@ -32,6 +32,8 @@ class Row(NamedTuple):
     of: Instance
     read: Read
     values: Values
+    share: float | None = None
+    """Of the device, as the kubelet granted it; None: the whole, or nobody says."""
 
 
 class _Known(NamedTuple):
@@ -61,7 +63,8 @@ class Holders:
         return rows
 
     def _rows(self, read: Read, grants: Sequence[Grant], now_ms: int) -> list[Row]:
-        held: dict[Instance, list[GpuProcess]] = {self._granted(grant): [] for grant in grants}
+        share = {self._granted(grant): grant.share for grant in grants}
+        held: dict[Instance, list[GpuProcess]] = {one: [] for one in share}
         hidden = self.hidden
         for process in read.processes or ():
             if (owner := self._owner(process.pid, now_ms)) is not None:
@@ -70,8 +73,9 @@ class Holders:
             return [Row(self._machine, read, read.values)]
         sharers = {"gpu_sharers": float(len(held))}
         if len(held) < 2:
-            return [Row(next(iter(held), self._machine), read, read.values | sharers)]
-        shared = [Row(one, read, _own(processes, read) | sharers) for one, processes in held.items()]
+            one = next(iter(held), self._machine)
+            return [Row(one, read, read.values | sharers, share.get(one))]
+        shared = [Row(one, read, _own(processes, read) | sharers, share.get(one)) for one, processes in held.items()]
         split = {signal for row in shared for signal in row.values}
         rest = {signal: value for signal, value in read.values.items() if signal not in split}
         return [Row(self._machine, read, rest | sharers), *shared]

@@ -173,12 +173,14 @@ class NvmlSource:
         )
 
     def _allocations(self) -> Iterator[Allocation]:
-        held: dict[Instance, list[str]] = {}
+        held: dict[Instance, dict[str, float | None]] = {}
         for row in self._rows:
             if row.of != self._machine:
-                held.setdefault(row.of, []).append(row.read.uuid)
-        for (workload, instance), uuids in held.items():
-            yield Allocation(workload, instance, gpu_uuids=tuple(dict.fromkeys(uuids)))
+                held.setdefault(row.of, {})[row.read.uuid] = row.share
+        for (workload, instance), shares in held.items():
+            known = [share for share in shares.values() if share is not None]
+            share = max(known) if len(known) == len(shares) else None
+            yield Allocation(workload, instance, gpu_uuids=tuple(shares), gpu_share_ratio=share)
 
     def _coverage(self, session: Session | None) -> Iterator[Coverage]:
         if session is None or not (session.gpus or session.lost):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from recommender.api.place_body import PlaceRequest
+from recommender.api.place_tenants import with_tenants
 from recommender.api.render import Body, time_text
 from recommender.gpu_seen import GpuSeen, gpu_seen
 from recommender.placement.gang import GangPlacement, place_gang
@@ -37,7 +38,7 @@ def place_seen(snapshot: Snapshot, supply: Supply, asked: PlaceRequest, seen: Gp
     job = job_of(asked, seen)
     rules = RankPolicy(asked.weights) if asked.weights is not None else RankPolicy()
     nodes, unknown = _candidates(supply, asked)
-    offer = _at_rate(supply.only(nodes), asked)
+    offer = with_tenants(_at_rate(supply.only(nodes), asked), snapshot, job)
     ranking = rank(job, offer.cluster, offer.facts, offer.policy, rules, asked.limit)
     spot = advise_spot(job, [offer.facts[n] for n in ranking.eligible])
     found = _placement(job, offer, ranking)
@@ -58,7 +59,7 @@ def place_seen(snapshot: Snapshot, supply: Supply, asked: PlaceRequest, seen: Gp
             "gpus_in_use": in_use,
             "request_kinds": len(supply.mix.requests),
         },
-        "notes": list(_notes(offer.rooms, job, in_use)),
+        "notes": list(_notes(offer.rooms, job)),
     }
 
 
@@ -86,6 +87,7 @@ def job_of(asked: PlaceRequest, seen: GpuSeen | None = None) -> Job:
         bool(seen and seen.computes_fp64) if asked.computes_fp64 is None else asked.computes_fp64,
         seen.compute_demand if seen and compute is None else compute,
         seen.bandwidth_demand if seen and bandwidth is None else bandwidth,
+        seen.transfer_demand if seen else None,
         asked.run_time_s,
         Checkpointing(asked.spot.checkpoint_cost_s, asked.spot.restart_s) if asked.spot else None,
     )
@@ -212,11 +214,11 @@ def _finite(value: float | None) -> float | None:
     return round(value, 4) if value is not None and isfinite(value) else None
 
 
-def _notes(rooms: Sequence[NodeRoom], job: Job, in_use: int) -> Iterator[str]:
+def _notes(rooms: Sequence[NodeRoom], job: Job) -> Iterator[str]:
     if not rooms:
         yield "the inventory has no candidate node: collectors publish nodes when they start, and the view reads them"
-    if job.request.gpus and in_use:
-        yield f"{in_use} GPUs in use count as whole: inventory does not tell which share of them their tenants hold"
+    if job.request.gpus and (whole := sum(room.counted_whole for room in rooms)):
+        yield f"{whole} GPUs in use count as whole: inventory does not tell which share of them their tenants hold"
     if unknown := sum(room.unknown for room in rooms):
         yield f"{unknown} workload instances name no CPU or no memory request: they hold none that is known"
     if job.request.mig_profile and not any(job.request.mig_profile in room.mig_free for room in rooms):

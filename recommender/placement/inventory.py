@@ -15,6 +15,9 @@ from recommender.placement.job import NodeFacts
 from recommender.placement.request import GPU_MILLI, Request
 
 _GIB = 2**30
+_SHARING, _REPLICAS = "nvidia.com/gpu.sharing-strategy", "nvidia.com/gpu.replicas"
+_SHARED = ("time-slicing", "mps")
+"""What NVIDIA's GPU feature discovery says of a node that gives each GPU to several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,8 @@ class NodeRoom:
 
     gpu_milli: free share per GPU, in the node's order; -1 for one that MIG cuts up. mig_free: free instances by profile
     name. held: what GPU workloads on it asked for, as far as inventory tells. unknown: allocations without CPU or memory.
+    gpus_in_use, counted_whole: GPUs that somebody holds, and those of them of which nobody tells the share. beside: place of
+    a GPU with some of it free to the workloads on it.
     """
 
     node: Node
@@ -41,34 +46,59 @@ class NodeRoom:
     facts: NodeFacts
     held: tuple[Request, ...]
     unknown: int
+    gpus_in_use: int
+    counted_whole: int
+    beside: Mapping[int, tuple[str, ...]]
 
     @property
     def name(self) -> str:
         return f"{self.node.cluster}/{self.node.name}"
 
-    @property
-    def gpus_in_use(self) -> int:
-        return self.gpu_milli.count(0)
-
 
 def room_of(node: Node, topology: TopologyLabels | None = None) -> NodeRoom:
     """What allocations hold is taken off.
 
-    An allocation that names no CPU or memory holds none that is known; a GPU that any allocation names is taken whole,
-    because inventory does not tell shares. GPUs cut by MIG offer the instances that no allocation names.
+    An allocation that names no CPU or memory holds none that is known; a GPU is taken whole where the share is not told. GPUs
+    cut by MIG offer the instances that no allocation names.
     """
-    taken = {uuid for allocation in node.allocations for uuid in allocation.gpu_uuids}
+    shares = _shares(node)
     holders = _holders(node.allocations)
+    free = tuple(GONE if gpu.mig_enabled else _free_share(shares.get(gpu.uuid, {})) for gpu in node.gpus)
     return NodeRoom(
         node,
-        _left(1000 * node.cpu_cores, [1000 * cpu for cpu, _, _ in holders if cpu is not None]),
-        _left(node.memory_bytes, [memory for _, memory, _ in holders if memory is not None]),
-        tuple(GONE if gpu.mig_enabled else (0 if gpu.uuid in taken else GPU_MILLI) for gpu in node.gpus),
-        _mig_free(node.gpus, taken),
+        _left(1000 * node.cpu_cores, [1000 * cpu for cpu, *_ in holders if cpu is not None]),
+        _left(node.memory_bytes, [memory for _, memory, *_ in holders if memory is not None]),
+        free,
+        _mig_free(node.gpus, set(shares)),
         facts_of(node, topology or TopologyLabels()),
-        tuple(_held(node, holders)),
-        sum(cpu is None or memory is None for cpu, memory, _ in holders),
+        tuple(_held(node, holders, shares)),
+        sum(cpu is None or memory is None for cpu, memory, *_ in holders),
+        sum(0 <= milli < GPU_MILLI for milli in free),
+        sum(None in shares.get(gpu.uuid, {}).values() for gpu in node.gpus if not gpu.mig_enabled),
+        {n: tuple(w for w, _ in shares[gpu.uuid]) for n, gpu in enumerate(node.gpus) if 0 < free[n] < GPU_MILLI},
     )
+
+
+_Shares = Mapping[tuple[str, str], float | None]
+"""Share of one GPU by (workload, instance); None: not told."""
+
+
+def _shares(node: Node) -> Mapping[str, _Shares]:
+    """By GPU or MIG uuid. A node that says it shares each GPU among N gives 1/N to each holder whose share no source tells."""
+    replicas = node.labels.get(_REPLICAS, "") if node.labels.get(_SHARING) in _SHARED else ""
+    usual = 1 / int(replicas) if replicas.isdigit() and int(replicas) > 1 else None
+    found: dict[str, dict[tuple[str, str], float | None]] = {}
+    for a in node.allocations:
+        for uuid in a.gpu_uuids:
+            share = usual if a.gpu_share_ratio is None else a.gpu_share_ratio
+            found.setdefault(uuid, {})[a.workload, a.instance] = share
+    return found
+
+
+def _free_share(held: _Shares) -> int:
+    """In thousandths. A taken share is rounded up, so that three of 0.333 leave nothing for a fourth of 0.002."""
+    taken = sum(GPU_MILLI if share is None else ceil(round(GPU_MILLI * share, 6)) for share in held.values())
+    return max(GPU_MILLI - taken, 0)
 
 
 def facts_of(node: Node, topology: TopologyLabels) -> NodeFacts:
@@ -115,31 +145,34 @@ def cluster_of(rooms: Sequence[NodeRoom]) -> Cluster:
     )
 
 
-_Holder = tuple[float | None, int | None, tuple[str, ...]]
-"""CPU cores, memory bytes and GPU uuids of one workload instance."""
+_Holder = tuple[float | None, int | None, tuple[str, ...], tuple[str, str]]
+"""CPU cores, memory bytes, GPU uuids and (workload, instance)."""
 
 
 def _holders(allocations: Sequence[Allocation]) -> list[_Holder]:
     """One per workload instance: one source sees its requests, another its GPUs."""
     found: dict[tuple[str, str], _Holder] = {}
     for a in allocations:
-        cpu, memory, gpus = found.get((a.workload, a.instance), (None, None, ()))
-        found[a.workload, a.instance] = (
+        who = a.workload, a.instance
+        cpu, memory, gpus, _ = found.get(who, (None, None, (), who))
+        found[who] = (
             a.cpu_cores if cpu is None else cpu,
             a.memory_bytes if memory is None else memory,
             tuple(dict.fromkeys((*gpus, *a.gpu_uuids))),
+            who,
         )
     return list(found.values())
 
 
-def _held(node: Node, holders: Sequence[_Holder]) -> Iterator[Request]:
+def _held(node: Node, holders: Sequence[_Holder], shares: Mapping[str, _Shares]) -> Iterator[Request]:
     """Requests that took GPUs, rounded up to a core and a GiB, so that alike ones count as one kind."""
     whole = {gpu.uuid for gpu in node.gpus if not gpu.mig_enabled}
     slices = {m.uuid: m.profile for gpu in node.gpus for m in gpu.mig}
-    for cpu, memory, uuids in holders:
+    for cpu, memory, uuids, who in holders:
         cores, gib = 1000 * ceil(cpu or 0), _GIB * ceil((memory or 0) / _GIB)
-        if gpus := len(whole.intersection(uuids)):
-            yield Request(cores, gib, gpus, GPU_MILLI)
+        if mine := whole.intersection(uuids):
+            share = shares[next(iter(mine))][who] if len(mine) == 1 else None
+            yield Request(cores, gib, len(mine), GPU_MILLI if share is None else max(ceil(GPU_MILLI * share), 1))
         for profile, count in Counter(slices[uuid] for uuid in uuids if uuid in slices).items():
             yield Request(cores, gib, count, mig_profile=profile)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recommender.placement.cluster import Cluster
-from recommender.placement.job import Job, NodeFacts
+from recommender.placement.job import GpuDemand, Job, NodeFacts
 from recommender.placement.policies import Policy
 from recommender.placement.request import GPU_MILLI, Bools, Floats, Ints
 from recommender.placement.spot import gpu_price, plan_spot
@@ -80,18 +80,16 @@ def topology(job: Job, scene: Scene) -> Factor:
 
 
 def interference(job: Job, scene: Scene) -> Factor:
-    """Least expected slowdown by those that share the GPU: time on it grows once a resource is asked for twice over."""
+    """Least expected slowdown by those that share the GPU: time on it grows once its compute, its memory bandwidth or its
+    host link is asked for more than once over."""
     beside = _may_share(job, scene)
-    speeds = np.array(
-        [_shared_speed(job, scene, int(n)) if b else 1.0 for n, b in zip(scene.nodes, beside, strict=True)]
-    )
-    return Factor("interference", np.nan_to_num(speeds, nan=_UNKNOWN), lambda i: _beside(speeds[i]))
+    found = [_shared(job, scene, int(n)) if b else _ALONE for n, b in zip(scene.nodes, beside, strict=True)]
+    speeds = np.array([speed for speed, _ in found])
+    return Factor("interference", np.nan_to_num(speeds, nan=_UNKNOWN), lambda i: found[i][1])
 
 
-def _beside(speed: float) -> str:
-    if np.isnan(speed):
-        return "who shares the GPU, or what this job needs of it, is not known"
-    return "slows nobody down and is not slowed down" if speed == 1 else f"keeps {speed:.0%} of its speed beside others"
+_ALONE = 1.0, "slows nobody down and is not slowed down"
+_NOT_KNOWN = float("nan"), "who shares the GPU, or what this job needs of it, is not known"
 
 
 def spot(job: Job, scene: Scene) -> Factor:
@@ -130,16 +128,30 @@ def _may_share(job: Job, scene: Scene) -> Bools:
     return np.asarray(room.any(axis=0) & job.request.shared)
 
 
-def _shared_speed(job: Job, scene: Scene, node: int) -> float:
-    """1 when the policy takes a GPU of its own after all; NaN when a demand is not known."""
+def _shared(job: Job, scene: Scene, node: int) -> tuple[float, str]:
+    """(speed, sentence): alone when the policy takes a GPU of its own after all; NaN when a demand is not known. Of the host
+    link no demand means none that is known: NVML without counters does not tell."""
     slot = scene.policy.slots(job.request, node)[0]
     if scene.cluster.gpu_milli[slot, node] == GPU_MILLI:
-        return 1.0
-    beside = scene.facts[node].tenants.get(slot)
-    if beside is None or job.compute_demand is None or job.bandwidth_demand is None:
-        return float("nan")
-    compute, bandwidth = beside[0] + job.compute_demand, (beside[1] + job.bandwidth_demand) / _DRAM_CEILING
-    return 1 / max(1.0, compute, bandwidth)
+        return _ALONE
+    mine = GpuDemand(job.compute_demand, job.bandwidth_demand, job.transfer_demand)
+    every = [mine, *scene.facts[node].tenants.get(slot, (GpuDemand(),))]
+    compute, bandwidth = [d.compute for d in every], [d.bandwidth for d in every]
+    if None in compute or None in bandwidth:
+        return _NOT_KNOWN
+    asked = {
+        "compute": sum(filter(None, compute)),
+        "memory bandwidth": sum(filter(None, bandwidth)) / _DRAM_CEILING,
+        "host link": sum(d.transfer or 0.0 for d in every),
+    }
+    busiest = max(asked, key=lambda unit: asked[unit])
+    if asked[busiest] <= 1:
+        return _ALONE
+    speed = 1 / asked[busiest]
+    return (
+        speed,
+        f"keeps {speed:.0%} of its speed beside others: {busiest} is asked for {asked[busiest]:.1f} times over",
+    )
 
 
 def _cost(job: Job, facts: NodeFacts) -> tuple[float, str]:

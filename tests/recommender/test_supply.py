@@ -30,6 +30,36 @@ def test_a_node_offers_what_no_allocation_holds() -> None:
     assert (room.gpus_in_use, room.unknown) == (1, 1)
 
 
+def shared(*held: tuple[str, float | None]) -> Node:
+    """`g0` held by these workloads, each with the share that the source tells."""
+    allocations = tuple(Allocation(who, "i", 2.0, GIB, ("g0",), gpu_share_ratio=share) for who, share in held)
+    return replace(NODE, allocations=allocations)
+
+
+def test_a_share_that_is_told_leaves_the_rest_of_the_gpu_free() -> None:
+    """A quarter and a half: 250 milli are left, beside w and v. One of which nobody tells the share takes the GPU whole."""
+    room = room_of(shared(("w", 0.25), ("v", 0.5)))
+    assert (room.gpu_milli, room.gpus_in_use, room.counted_whole) == ((250, 1000, -1), 1, 0)
+    assert room.beside == {0: ("w", "v")}
+    assert set(room.held) == {Request(2000, GIB, 1, 250), Request(2000, GIB, 1, 500)}
+    whole = room_of(shared(("w", 0.25), ("v", None)))
+    assert (whole.gpu_milli[0], whole.counted_whole, whole.beside) == (0, 1, {})
+
+
+def test_thirds_of_a_gpu_fill_it() -> None:
+    """Three times 333.3 milli, each rounded up: nothing is left, and never less than nothing."""
+    assert room_of(shared(*((who, 1 / 3) for who in "abc"))).gpu_milli[0] == 0
+
+
+def test_a_node_that_says_how_it_shares_its_gpus_tells_the_share() -> None:
+    """Four replicas by time-slicing: each holder has a quarter. Replicas alone do not say that they are shares."""
+    sharing, replicas = "nvidia.com/gpu.sharing-strategy", "nvidia.com/gpu.replicas"
+    node = replace(shared(("w", None), ("v", None)), labels={sharing: "time-slicing", replicas: "4"})
+    assert room_of(node).gpu_milli[0] == 500
+    assert room_of(replace(node, labels={sharing: "none", replicas: "4"})).gpu_milli[0] == 0
+    assert room_of(replace(node, labels={sharing: "mps", replicas: "many"})).gpu_milli[0] == 0
+
+
 def test_the_mix_is_what_gpu_workloads_hold() -> None:
     """w: one GPU with 2 cores and 3 GiB, rounded up. s: a slice, of which no CPU is known."""
     mix = Supplies(TopologyLabels()).of({"c/a": NODE}).mix

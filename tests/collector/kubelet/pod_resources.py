@@ -11,6 +11,11 @@ from google.protobuf.message_factory import GetMessageClass
 _TEXT, _NUMBER = "", "int64"
 _MESSAGES: dict[str, tuple[tuple[str, int, str, bool], ...]] = {
     "ListPodResourcesResponse": (("pod_resources", 1, "PodResources", True),),
+    "AllocatableResourcesResponse": (
+        ("devices", 1, "ContainerDevices", True),
+        ("cpu_ids", 2, _NUMBER, True),
+        ("memory", 3, "ContainerMemory", True),
+    ),
     "PodResources": (
         ("name", 1, _TEXT, False),
         ("namespace", 2, _TEXT, False),
@@ -39,6 +44,15 @@ _MESSAGES: dict[str, tuple[tuple[str, int, str, bool], ...]] = {
 
 def list_response() -> Any:
     """An empty ListPodResourcesResponse."""
+    return _empty("ListPodResourcesResponse")
+
+
+def allocatable_response() -> Any:
+    """An empty AllocatableResourcesResponse."""
+    return _empty("AllocatableResourcesResponse")
+
+
+def _empty(wanted: str) -> Any:
     file = FileDescriptorProto(name="podresources.proto", package="v1", syntax="proto3")
     for message, fields in _MESSAGES.items():
         described = file.message_type.add(name=message)
@@ -53,4 +67,4 @@ def list_response() -> Any:
             )
     pool = DescriptorPool()
     pool.Add(file)
-    return GetMessageClass(pool.FindMessageTypeByName("v1.ListPodResourcesResponse"))()
+    return GetMessageClass(pool.FindMessageTypeByName(f"v1.{wanted}"))()

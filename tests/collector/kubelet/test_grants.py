@@ -16,7 +16,7 @@ import pytest
 
 from collector.kubelet.grants import Grant, Grants
 from collector.kubelet.grpc import GrpcError, call
-from tests.collector.kubelet.pod_resources import list_response
+from tests.collector.kubelet.pod_resources import allocatable_response, list_response
 
 METHOD = "/v1.PodResourcesLister/List"
 Answer = Callable[[bytes, grpc.ServicerContext], bytes]
@@ -25,15 +25,16 @@ Serve = Callable[[Answer], Path]
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
-    """Starts a gRPC server whose List answers what it is given; returns the kubelet's folder."""
+    """Starts a gRPC server whose List answers what it is given, and GetAllocatableResources too; returns the kubelet's folder."""
     servers: list[grpc.Server] = []
 
-    def start(answer: Answer) -> Path:
+    def start(answer: Answer, offered: Answer | None = None) -> Path:
         server = grpc.server(futures.ThreadPoolExecutor(2))
         handler = grpc.unary_unary_rpc_method_handler(answer)  # bytes in, bytes out
-        server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler("v1.PodResourcesLister", {"List": handler}),)
-        )
+        methods = {"List": handler}
+        if offered:
+            methods["GetAllocatableResources"] = grpc.unary_unary_rpc_method_handler(offered)
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("v1.PodResourcesLister", methods),))
         (tmp_path / "pod-resources").mkdir(exist_ok=True)
         server.add_insecure_port(f"unix:{tmp_path / 'pod-resources/kubelet.sock'}")
         server.start()
@@ -72,6 +73,27 @@ def test_pods_and_their_gpus_are_read_from_a_real_grpc_server(serve: Serve) -> N
         Grant("ml", "infer-1", "main", "MIG-d"),
         Grant("ml", "note-2", "jupyter", "GPU-b"),
     )
+
+
+def test_replicas_of_a_time_sliced_gpu_are_shares_of_it(serve: Serve) -> None:
+    """Two of the four replicas that the node offers are half of it. GPU-a is whole and has no share. A kubelet that does not
+    say what it offers leaves the share unknown."""
+    held = pods("ml/note-2/jupyter nvidia.com/gpu.shared GPU-b::0,GPU-b::3", "ml/train-0/main nvidia.com/gpu GPU-a")
+    whole, half = Grant("ml", "train-0", "main", "GPU-a"), Grant("ml", "note-2", "jupyter", "GPU-b", 0.5)
+    offered = allocatable_response()
+    offered.devices.add(resource_name="nvidia.com/gpu.shared", device_ids=[f"GPU-b::{n}" for n in range(4)])
+    offered.devices.add(resource_name="nvidia.com/gpu", device_ids=["GPU-a"])
+    offered.devices.add(resource_name="intel.com/sriov", device_ids=["GPU-b::9"])
+    folder = serve(lambda request, context: held, lambda request, context: offered.SerializeToString())
+    assert Grants(str(folder)).read(0) == (half, whole)
+
+
+def test_a_kubelet_that_does_not_say_what_it_offers_leaves_shares_unknown(serve: Serve) -> None:
+    """gRPC status 12; who holds what is known all the same."""
+    folder = serve(lambda request, context: pods("ml/n/c nvidia.com/gpu.shared GPU-b::0"))
+    grants = Grants(str(folder))
+    assert grants.read(0) == (Grant("ml", "n", "c", "GPU-b"),)
+    assert grants.error == ""
 
 
 def test_claims_of_dynamic_resource_allocation_are_grants_too(serve: Serve) -> None:

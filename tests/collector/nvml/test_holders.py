@@ -147,6 +147,16 @@ def test_the_dra_driver_names_a_gpu_by_its_minor_number(node: Make) -> None:
     assert list(rows(machine.read())) == [(API, T4_UUID)]
 
 
+def test_a_share_that_the_kubelet_granted_is_in_the_inventory(node: Make) -> None:
+    """A quarter of the T4."""
+    machine = node(t4() | {"gpu.0.processes": ""})
+    grant(machine.source, SHOP._replace(share=0.25))
+    machine.read()
+    reading = machine.read(10_000)
+    assert reading.node is not None
+    assert [(a.workload, a.gpu_share_ratio) for a in reading.node.allocations] == [(API, 0.25)]
+
+
 def test_a_container_that_the_host_has_not_named_yet_goes_by_its_pods_name(node: Make) -> None:
     """Its pod's name tells the Deployment; instance is pod and container until the ids are known."""
     machine = node(t4() | {"gpu.0.processes": ""})

@@ -168,6 +168,25 @@ def test_a_profile_says_to_placement_what_limits_a_job(known: Snapshot) -> None:
     assert client.post("/v1/place", json=ask | {"workload": workload("web")}).status_code == 200
 
 
+def test_a_share_beside_busy_tenants_says_what_they_contend_for(known: Snapshot) -> None:
+    """`hungry` has half of one GPU and is busy all the time, `small` half of another and is busy a fifth of it: a job that keeps
+    half of a GPU busy goes beside `small`. Beside `hungry` compute is asked for 1.5 times over."""
+    card = Gpu("a", H100, 80 * GIB)
+    nodes = {
+        f"prod/{name}": Node("prod", name, 1, cpu_cores=8, gpus=(card,), allocations=(
+            Allocation(workload(name), "i", 1.0, GIB, ("a",), gpu_share_ratio=0.5),
+        ))
+        for name in ("hungry", "small")
+    }  # fmt: skip
+    wish = {"gpus": 1, "gpu_share_ratio": 0.5, "compute_demand_ratio": 0.5, "bandwidth_demand_ratio": 0.1}
+    body = client_over(known, nodes).post("/v1/place", json=wish | {"weights": {"interference": 1}}).json()
+    assert [c["node"] for c in body["candidates"]] == ["prod/small", "prod/hungry"]
+    assert body["candidates"][0]["factors"][0]["score"] == 1
+    assert "compute is asked for 1.5 times over" in body["candidates"][1]["factors"][0]["sentence"]
+    assert not any("count as whole" in note for note in body["notes"])
+    assert codes(advice(client_over(known, nodes), "small")) == {"shared-gpu"}
+
+
 def test_a_slowdown_that_means_nothing_is_refused() -> None:
     """Percent instead of a ratio is the likely slip."""
     with pytest.raises(ValueError, match="max_slowdown_ratio is 50; it must be 0 to 10"):

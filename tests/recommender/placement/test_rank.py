@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from recommender.placement.cluster import Cluster
-from recommender.placement.job import Checkpointing, Job, NodeFacts
+from recommender.placement.job import Checkpointing, GpuDemand, Job, NodeFacts
 from recommender.placement.policies import PotentialPolicy
 from recommender.placement.potential import Potential
 from recommender.placement.rank import Ranking, RankPolicy, rank
@@ -57,18 +57,24 @@ def test_gpus_joined_by_nvlink_come_first() -> None:
 
 
 def test_a_gpu_whose_tenant_wants_the_same_comes_last() -> None:
-    """Bandwidth 0.5 + 0.5 of a ceiling of 0.8: speed 0.8. On n1 the tenant computes only."""
+    """Bandwidth 0.5 + 0.5 of a ceiling of 0.8: speed 0.8. On n1 the tenant computes only. Host links add up as well: 0.9 and
+    0.6 are 1.5 times one. Of a tenant of which nothing is known nothing is said."""
     state = cluster((64, 64, 1), (64, 64, 1))
     for node in (0, 1):
         state.take(node, Request(0, 0, 1, 500), [0])
-    facts = [replace(A100, tenants={0: (0.2, 0.5)}), replace(A100, tenants={0: (0.5, 0.1)})]
-    job = Job(share(400), compute_demand=0.2, bandwidth_demand=0.5)
+    facts = [replace(A100, tenants={0: [GpuDemand(0.2, 0.5)]}), replace(A100, tenants={0: [GpuDemand(0.5, 0.1)]})]
+    job = Job(share(400), compute_demand=0.2, bandwidth_demand=0.5, transfer_demand=0.6)
     ranking = ranked(job, facts, "interference", state)
     assert order(ranking) == ["n1", "n0"]
     assert ranking.candidates[1].factors["interference"] == (
         pytest.approx(0.8),
-        "keeps 80% of its speed beside others",
+        "keeps 80% of its speed beside others: memory bandwidth is asked for 1.2 times over",
     )
+    copying = [facts[0], replace(A100, tenants={0: [GpuDemand(0.0, 0.0, 0.5), GpuDemand(0.0, 0.0, 0.4)]})]
+    said = ranked(job, copying, "interference", state).candidates[1].factors["interference"][1]
+    assert said == "keeps 67% of its speed beside others: host link is asked for 1.5 times over"
+    nobody = ranked(job, [replace(A100, tenants={0: [GpuDemand()]}), facts[1]], "interference", state)
+    assert nobody.candidates[1].factors["interference"][0] == 0.5
 
 
 def test_spot_is_weighed_with_the_work_it_loses() -> None:
