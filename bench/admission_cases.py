@@ -244,10 +244,9 @@ def _init(random: Random, name: str, equal: bool) -> Json:
 
 
 def _advice(random: Random, name: str) -> Advice:
-    resources = tuple(_resource(random, scale) for scale in _SCALES)
-    return Advice(
-        f"rec-{name}", f"c/ns/Deployment/app/{name}", random.choice((1.0, 1.0, 0.6, 0.2, float("nan"))), resources
-    )  # type: ignore[arg-type]
+    cpu, memory = (_resource(random, scale) for scale in _SCALES)
+    confidence = random.choice((1.0, 1.0, 0.6, 0.2, float("nan")))
+    return Advice(f"rec-{name}", f"c/ns/Deployment/app/{name}", confidence, (cpu, memory))
 
 
 def _resource(random: Random, scale: float) -> ResourceAdvice:

@@ -25,7 +25,7 @@ _DURATION = re.compile(r"(\d+)([mhd])")
 _UNIT_S = {"m": 60, "h": 3600, "d": 86_400}
 
 
-class Every(click.ParamType):
+class Every(click.ParamType["float"]):
     """A duration such as `12h` into seconds."""
 
     name = "duration"
