@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import ssl
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
@@ -16,13 +20,27 @@ _IDLE_CONNECTION_S = 120
 """Senders keep connections between scrapes, which are a minute apart in the slowest usual set-up."""
 
 
+def _nothing_new() -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """How connections are made. protocol: reads HTTP from them; None: uvicorn's own. tls: None for plain HTTP. refresh: takes
+    up a rotated certificate, and whether there was one; called each settle_s."""
+
+    protocol: type[asyncio.Protocol] | None = None
+    tls: ssl.SSLContext | None = None
+    refresh: Callable[[], bool] = _nothing_new
+
+
 class Server:
     """Listens from its making on; `start` begins to answer. `close` finishes requests under way, for at most 5 s."""
 
-    def __init__(self, settings: ListenSettings) -> None:
+    def __init__(self, settings: ListenSettings, connections: Connections) -> None:
         """Raises SourceError when the address is taken or cannot be listened at."""
         self._socket = _bound(settings)
-        self._settings = settings
+        self._connections = connections
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -32,8 +50,10 @@ class Server:
 
     def start(self, app: Any) -> None:
         """Answer with an ASGI application."""
+        tls = self._connections.tls
         config = uvicorn.Config(
             app,
+            http=self._connections.protocol or "auto",
             log_config=None,
             access_log=False,
             server_header=False,
@@ -41,15 +61,8 @@ class Server:
             ws="none",
             timeout_keep_alive=_IDLE_CONNECTION_S,
             timeout_graceful_shutdown=_STOP_S,
-            ssl_certfile=self._settings.certificate_file or None,
-            ssl_keyfile=self._settings.key_file or None,
+            ssl_context_factory=None if tls is None else lambda *_: tls,
         )
-        try:
-            config.load()
-        except OSError as error:
-            raise SourceError(
-                f"the certificate cannot be read: {error}; see collector.listen.certificate_file"
-            ) from error
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="listen")
         self._thread.start()
@@ -70,6 +83,7 @@ def _bound(settings: ListenSettings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen()  # who connects before the server answers waits instead of being refused
     except OSError as error:
         listener.close()
         mend = "choose another with --listen"

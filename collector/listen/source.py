@@ -8,7 +8,7 @@ from pathlib import Path
 from collector.listen.app import App
 from collector.listen.intake import Intake
 from collector.listen.journal import Journal
-from collector.listen.server import Server
+from collector.listen.server import Connections, Server
 from collector.outbox import Outbox
 from collector.service import moment
 from collector.settings import CollectorSettings
@@ -21,13 +21,20 @@ _FULL = 0.9
 
 
 class ListenSource:
-    """Hands out rows each `settle_s`. Owns the server."""
+    """Hands out rows each `settle_s`, and takes up a rotated certificate. Owns the server."""
 
     name = NAME
 
-    def __init__(self, intake: Intake, server: Server, settle_s: float, saved: Callable[[], bytes | None]) -> None:
-        """`saved` gives the state that is in the outbox."""
-        self._intake, self._server, self._saved = intake, server, saved
+    def __init__(
+        self,
+        intake: Intake,
+        server: Server,
+        settle_s: float,
+        saved: Callable[[], bytes | None],
+        refresh: Callable[[], bool],
+    ) -> None:
+        """`saved` gives the state that is in the outbox; `refresh` looks for a new certificate."""
+        self._intake, self._server, self._saved, self._refresh = intake, server, saved, refresh
         self._settle_ms = round(settle_s * 1000)
         self._next_ms = 0
 
@@ -35,6 +42,7 @@ class ListenSource:
         if now.steady_ms < self._next_ms:
             return Reading()
         self._next_ms = now.steady_ms + self._settle_ms
+        self._refresh()
         made = self._intake.rows(self._saved() or b"")
         return Reading(made.batches, made.events)
 
@@ -49,14 +57,14 @@ class ListenSource:
         self._intake.close()
 
 
-def listening(settings: CollectorSettings, meter: Meter) -> Callable[[Outbox], ListenSource]:
+def listening(settings: CollectorSettings, meter: Meter, connections: Connections) -> Callable[[Outbox], ListenSource]:
     """What `collector.run.collect` opens once it has its outbox: a server that answers until the source is closed.
 
     Raises SourceError when the address cannot be listened at or the journal not be written."""
 
     def opened(outbox: Outbox) -> ListenSource:
         listen = settings.listen
-        server = Server(listen)
+        server = Server(listen, connections)
 
         def room() -> bool:
             return outbox.size_bytes < _FULL * settings.outbox_max_bytes
@@ -74,6 +82,6 @@ def listening(settings: CollectorSettings, meter: Meter) -> Callable[[Outbox], L
         finally:
             if not server.running():
                 server.close()
-        return ListenSource(intake, server, listen.settle_s, saved)
+        return ListenSource(intake, server, listen.settle_s, saved, connections.refresh)
 
     return opened

@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.listen.server import Server
 from collector.listen_settings import ListenSettings
-from collector.source import SourceError
 
 
 def collect(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -69,11 +67,3 @@ def test_settings_that_cannot_work_are_refused(change: dict[str, object], says: 
     """The message names the setting."""
     with pytest.raises(ValueError, match=says):
         ListenSettings(**change)  # type: ignore[arg-type]
-
-
-def test_a_certificate_that_is_not_there_is_named(tmp_path: Path) -> None:
-    """And the socket is given back."""
-    server = Server(ListenSettings(address="127.0.0.1:0", certificate_file=str(tmp_path / "no.pem")))
-    with pytest.raises(SourceError, match="certificate"):
-        server.start(None)
-    server.close()

@@ -15,6 +15,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 
+from collector.listen.server import Connections
 from collector.listen.source import listening
 from collector.listen_settings import ListenSettings
 from collector.run import collect
@@ -88,7 +89,7 @@ def collecting(folder: Path, port: int) -> Iterator[EventLog]:
         listen=ListenSettings(address=f"127.0.0.1:{port}", settle_s=0.5),
     )
     stop, meter = threading.Event(), NullMeter()
-    arguments = {"sources": [], "pushed": listening(settings, meter)}
+    arguments = {"sources": [], "pushed": listening(settings, meter, Connections())}
     thread = threading.Thread(target=collect, args=(lambda: log, settings, meter, stop), kwargs=arguments)
     thread.start()
     try:
