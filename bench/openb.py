@@ -7,6 +7,7 @@ from pathlib import Path
 
 from recommender.placement.cluster import Cluster
 from recommender.placement.request import Request
+from recommender.placement.stays import Stay
 from sizewise import trace
 
 
@@ -16,6 +17,10 @@ def read_cluster(folder: Path) -> Cluster:
 
 def read_pods(folder: Path, name: str) -> list[Request]:
     return trace.read_pods(folder / f"openb_pod_list_{name}.csv.gz")
+
+
+def read_stays(folder: Path, name: str) -> list[Stay]:
+    return trace.read_stays(folder / f"openb_pod_list_{name}.csv.gz")
 
 
 def arrivals(pods: Sequence[Request], capacity_milli: int, seed: int, load: float = 1.3) -> list[Request]:

@@ -2,7 +2,8 @@
 
 Nodes: `cpu_milli`, `memory_mib`, `gpu` (how many) and, if known, `sn` or `name`, and `model`.
 Pods: `cpu_milli`, `memory_mib`, `num_gpu`, `gpu_milli` (share of each GPU, 1000 is a whole one) and, if any,
-`gpu_spec` (models that will do, parted by `|`). Further columns are not looked at. Pods arrive in the order of the file.
+`gpu_spec` (models that will do, parted by `|`); where pods leave, `creation_time` and `deletion_time` in seconds, the latter
+empty for one that stays. Further columns are not looked at. Without times, pods arrive in the order of the file.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import csv
 import gzip
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import inf
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +19,7 @@ import numpy as np
 
 from recommender.placement.cluster import GONE, Cluster
 from recommender.placement.request import GPU_MILLI, Request
+from recommender.placement.stays import Stay
 
 _MIB = 2**20
 _HIGHEST = 2**53
@@ -49,6 +52,12 @@ def read_pods(file: Path) -> list[Request]:
     return list(_rows(file, ("cpu_milli", "memory_mib", "num_gpu", "gpu_milli"), _pod))
 
 
+def read_stays(file: Path) -> list[Stay]:
+    """Requests with when they come and go, by arrival. Raises TraceError."""
+    needed = ("cpu_milli", "memory_mib", "num_gpu", "gpu_milli", "creation_time", "deletion_time")
+    return sorted(_rows(file, needed, _stay), key=lambda stay: stay.arrives_s)
+
+
 def drawn(pods: Sequence[Request], capacity_milli: int, seed: int, load: float) -> list[Request]:
     """All pods in random order, then pods drawn with replacement, until they ask for `load` times the GPUs (FGD's way).
 
@@ -67,6 +76,33 @@ def drawn(pods: Sequence[Request], capacity_milli: int, seed: int, load: float) 
         chosen.append(pod)
 
 
+def drawn_stays(stays: Sequence[Stay], capacity_milli: int, seed: int, load: float) -> list[Stay]:
+    """As many arrivals as the trace has, drawn from it with their stays, on a cluster that is in use already: in the mean
+    they ask for `load` times the GPUs from the first second on.
+
+    Arrivals are a Poisson process. Who is there at the start was drawn in proportion to how long it stays, and is
+    somewhere in its stay: what one finds who looks at such a process at any time. Raises TraceError when no pod asks for
+    GPU, or one never leaves.
+    """
+    length_s = np.array([stay.leaves_s - stay.arrives_s for stay in stays])
+    gpu_s = np.array([stay.request.total_gpu_milli for stay in stays]) * length_s
+    if not np.isfinite(gpu_s).all() or gpu_s.sum() <= 0:
+        raise TraceError(
+            "pods are drawn by how long they hold GPUs: all need a deletion_time, and one must ask for GPU"
+        )
+    random = np.random.default_rng(seed)
+    there, asked = list[Stay](), 0
+    ends_s = np.cumsum(length_s)
+    while asked < load * capacity_milli:
+        n = int(np.searchsorted(ends_s, random.random() * ends_s[-1], side="right"))
+        there.append(Stay(stays[n].request, 0.0, float(random.random() * length_s[n])))
+        asked += stays[n].request.total_gpu_milli
+    times = np.cumsum(random.exponential(gpu_s.mean() / (load * capacity_milli), len(stays)))
+    chosen = random.integers(len(stays), size=len(stays))
+    coming = [Stay(stays[n].request, t, t + length_s[n]) for n, t in zip(chosen.tolist(), times.tolist(), strict=True)]
+    return there + coming
+
+
 def _node(row: _Row) -> tuple[str, int, int, int, str]:
     name = row.get("sn") or row.get("name") or ""
     memory = _MIB * _whole(row, "memory_mib")
@@ -78,6 +114,16 @@ def _pod(row: _Row) -> Request:
     share = _whole(row, "gpu_milli", GPU_MILLI) if gpus else 0
     models = tuple(sorted(set(filter(None, (row.get("gpu_spec") or "").split("|"))))) if gpus else ()
     return Request(_whole(row, "cpu_milli"), _MIB * _whole(row, "memory_mib"), gpus, share, models)
+
+
+def _stay(row: _Row) -> Stay:
+    created_s = _whole(row, "creation_time")
+    deleted_s = _whole(row, "deletion_time") if row["deletion_time"] else inf
+    if deleted_s < created_s:
+        raise ValueError(
+            f"deletion_time is {deleted_s}, before creation_time {created_s}; leave it empty for one that stays"
+        )
+    return Stay(_pod(row), created_s, deleted_s)
 
 
 def _whole(row: _Row, column: str, high: int = _HIGHEST // _MIB) -> int:

@@ -24,7 +24,7 @@ POLICIES: Mapping[str, Callable[[Cluster, Mix], Policy]] = {
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """load_ratio: GPU asked for until then, this request included, over GPU capacity."""
+    """load_ratio: GPU asked for by all that came and did not leave, this request included, over GPU capacity."""
 
     request: Request
     load_ratio: float
@@ -32,11 +32,13 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """allocated_ratio: GPU in use at the end over capacity."""
+    """allocated_ratio: GPU in use at the end over capacity; where requests leave, in the mean over time. asked_ratio: what was
+    asked for by those that would be there then, in the mean; None where nobody leaves."""
 
     allocated_ratio: float
     decisions: int
     failures: tuple[Failure, ...]
+    asked_ratio: float | None = None
 
     def failed_by_size(self, up_to_load: float = float("inf")) -> Mapping[str, int]:
         """Failed requests by size: `cpu`, `0.46 GPU`, `8 GPU`; most frequent first."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from rich.console import Console
@@ -15,15 +15,20 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from recommender.placement.cluster import Cluster
+from recommender.placement.policies import Policy
 from recommender.placement.request import Mix, Request
 from recommender.placement.simulate import POLICIES, Outcome, replay
+from recommender.placement.stays import Stay, replay_stays
 from sizewise.exits import NO_DATA, USAGE, Exit
 from sizewise.options import format_option
 from sizewise.output import render
 from sizewise.report import console
-from sizewise.trace import TraceError, drawn, read_nodes, read_pods
+from sizewise.trace import TraceError, drawn, drawn_stays, read_nodes, read_pods, read_stays
 
 _SHOWN_SIZES = 3
+_Coming = Mapping[int | None, Sequence[Request]] | Mapping[int | None, Sequence[Stay]]
+"""By seed; None: the trace as it is."""
+_One = TypeVar("_One")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,30 +48,33 @@ class Run:
 @click.option("--policy", "policies", multiple=True, type=click.Choice(list(POLICIES)),
               help="Replay against this one; may be given several times.  [default: all]")  # fmt: skip
 @click.option("--load", type=click.FloatRange(0, 100, min_open=True), metavar="RATIO",
-              help="Draw pods at random until they ask for this many times the GPUs.")  # fmt: skip
+              help="Draw pods at random until they ask for this many times the GPUs; with --leave, all the time.")  # fmt: skip
 @click.option("--seed", "seeds", multiple=True, type=click.IntRange(0), metavar="N", default=(1,), show_default=True,
               help="Seed of --load; several are replayed one by one.")  # fmt: skip
+@click.option("--leave", is_flag=True, help="Pods leave at their deletion_time; compared is the mean over time.")
 @format_option()
 def command(
-    pods: Path, nodes: Path, policies: tuple[str, ...], load: float | None, seeds: tuple[int, ...], output: str
-) -> None:
+    pods: Path, nodes: Path, policies: tuple[str, ...], load: float | None, seeds: tuple[int, ...], leave: bool,
+    output: str,
+) -> None:  # fmt: skip
     """Replay a trace of arrivals against placement policies and compare them.
 
-    Pods arrive one after the other and stay; what fits nowhere has failed. Every policy sees the same arrivals. PODS
-    and --nodes are CSV, plain or .gz, as Alibaba's openb traces have them: nodes with cpu_milli, memory_mib, gpu and
-    model; pods with cpu_milli, memory_mib, num_gpu, gpu_milli (1000 is a whole GPU) and gpu_spec. The mix of requests
-    that sizewise and fgd expect is that of PODS.
+    Pods arrive one after the other and stay, or leave with --leave; what fits nowhere has failed. Every policy sees the
+    same arrivals. PODS and --nodes are CSV, plain or .gz, as Alibaba's openb traces have them: nodes with cpu_milli,
+    memory_mib, gpu and model; pods with cpu_milli, memory_mib, num_gpu, gpu_milli (1000 is a whole GPU) and gpu_spec, and for
+    --leave creation_time and deletion_time in seconds. The mix of requests that sizewise and fgd expect is that of PODS.
 
     \b
     Examples:
       sizewise simulate pods.csv --nodes nodes.csv
       sizewise simulate pods.csv.gz --nodes nodes.csv --policy sizewise --policy fgd
       sizewise simulate pods.csv --nodes nodes.csv --load 1.3 --seed 1 --seed 2 -o json
+      sizewise simulate pods.csv --nodes nodes.csv --load 1.1 --leave
     """
     try:
         cluster, known = read_nodes(nodes), read_pods(pods)
         _check(cluster, known, pods, nodes)
-        arrivals = _arrivals(known, cluster, load, seeds)
+        arrivals = _stays(pods, cluster, load, seeds) if leave else _arrivals(known, cluster, load, seeds)
     except TraceError as error:
         raise Exit(str(error), USAGE) from error
     runs = list(_runs(policies or tuple(POLICIES), cluster, Mix.of(known), arrivals))
@@ -90,9 +98,16 @@ def _arrivals(
     return {None: pods} if load is None else {seed: drawn(pods, cluster.capacity_milli, seed, load) for seed in seeds}
 
 
-def _runs(
-    policies: Sequence[str], cluster: Cluster, mix: Mix, arrivals: Mapping[int | None, Sequence[Request]]
-) -> Iterator[Run]:
+def _stays(
+    pods: Path, cluster: Cluster, load: float | None, seeds: Sequence[int]
+) -> Mapping[int | None, Sequence[Stay]]:
+    known = read_stays(pods)
+    if load is None:
+        return {None: known}
+    return {seed: drawn_stays(known, cluster.capacity_milli, seed, load) for seed in seeds}
+
+
+def _runs(policies: Sequence[str], cluster: Cluster, mix: Mix, arrivals: _Coming) -> Iterator[Run]:
     out = Console(stderr=True)
     total = len(policies) * sum(len(coming) for coming in arrivals.values())
     columns = (
@@ -110,20 +125,35 @@ def _runs(
 
 
 def _run(
-    name: str, seed: int | None, state: Cluster, mix: Mix, coming: Sequence[Request], progress: Progress, task: Any
+    name: str,
+    seed: int | None,
+    state: Cluster,
+    mix: Mix,
+    coming: Sequence[Request] | Sequence[Stay],
+    progress: Progress,
+    task: Any,
 ) -> Run:
     policy = POLICIES[name](state, mix)
     began = time.process_time()
-    outcome = replay(_advancing(coming, progress, task), state, policy)
+    outcome = _replayed(coming, state, policy, lambda some: progress.advance(task, some))
     return Run(name, seed, outcome, outcome.decisions / max(time.process_time() - began, 1e-9))
 
 
-def _advancing(coming: Sequence[Request], progress: Progress, task: Any) -> Iterator[Request]:
+def _replayed(
+    coming: Sequence[Request] | Sequence[Stay], state: Cluster, policy: Policy, advance: Callable[[int], None]
+) -> Outcome:
+    requests = [one for one in coming if isinstance(one, Request)]
+    if requests:
+        return replay(_advancing(requests, advance), state, policy)
+    return replay_stays(_advancing([one for one in coming if isinstance(one, Stay)], advance), state, policy)
+
+
+def _advancing(coming: Sequence[_One], advance: Callable[[int], None]) -> Iterator[_One]:
     """The same, with the bar moved on every 256th: a move of the bar takes as long as a placement."""
-    for n, request in enumerate(coming, start=1):
-        yield request
+    for n, one in enumerate(coming, start=1):
+        yield one
         if n % 256 == 0 or n == len(coming):
-            progress.advance(task, n % 256 or 256)
+            advance(n % 256 or 256)
 
 
 def _by_policy(runs: Sequence[Run]) -> list[list[Run]]:
@@ -140,10 +170,16 @@ def _record(runs: Sequence[Run]) -> dict[str, Any]:
         "runs": len(runs),
         "gpu_allocated_ratio": round(fmean(run.outcome.allocated_ratio for run in runs), 6),
         "lowest_gpu_allocated_ratio": round(min(run.outcome.allocated_ratio for run in runs), 6),
+        "gpu_asked_ratio": _asked(runs),
         "arrived_pods": round(fmean(run.outcome.decisions for run in runs), 1),
         "failed_pods": round(fmean(len(run.outcome.failures) for run in runs), 1),
         "decisions_per_s": round(fmean(run.decisions_per_s for run in runs)),
     }
+
+
+def _asked(runs: Sequence[Run]) -> float | None:
+    asked = [run.outcome.asked_ratio for run in runs if run.outcome.asked_ratio is not None]
+    return round(fmean(asked), 6) if asked else None
 
 
 def _whole(cluster: Cluster, pods: Sequence[Request], runs: Sequence[Run]) -> dict[str, Any]:
@@ -174,6 +210,9 @@ def _table(runs: Sequence[Run]) -> Table:
     for title in ("GPU ALLOCATED", "LOWEST RUN", "PODS", "FAILED", "PER SECOND"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("FAILED MOST, PER RUN", style="dim")
+    if _asked(runs) is not None:
+        table.title = f"Means over time; {_asked(runs):.2%} of the GPUs were asked for"
+        table.title_justify = "left"
     for group in _by_policy(runs):
         record = _record(group)
         cells = [f"{record[name]:.2%}" for name in ("gpu_allocated_ratio", "lowest_gpu_allocated_ratio")]
@@ -188,4 +227,4 @@ def _failed_most(runs: Sequence[Run]) -> str:
         for size, count in run.outcome.failed_by_size().items():
             counted[size] = counted.get(size, 0) + count
     most = sorted(counted, key=lambda size: -counted[size])[:_SHOWN_SIZES]
-    return ", ".join(f"{counted[size] / len(runs):.0f} of {size}" for size in most)
+    return ", ".join(f"{counted[size] / len(runs):.3g} of {size}" for size in most)

@@ -13,8 +13,9 @@ from click.testing import CliRunner, Result
 
 from recommender.placement.request import Request
 from recommender.placement.simulate import POLICIES
+from recommender.placement.stays import Stay
 from sizewise.__main__ import cli, main
-from sizewise.trace import TraceError, drawn, read_nodes, read_pods
+from sizewise.trace import TraceError, drawn, drawn_stays, read_nodes, read_pods, read_stays
 
 MIB = 2**20
 NODES = "sn,cpu_milli,memory_mib,gpu,model\nn0,8000,8192,1,T4\nn1,64000,65536,2,\n"
@@ -93,6 +94,67 @@ def test_a_load_draws_pods_anew_for_each_seed(trace: tuple[Path, Path]) -> None:
     assert policy["gpu_allocated_ratio"] == pytest.approx(
         sum(e["gpu_allocated_ratio"] for e in policy["each"]) / 2, abs=1e-5
     )
+
+
+STAYS = """cpu_milli,memory_mib,num_gpu,gpu_milli,creation_time,deletion_time
+1000,1024,2,1000,100,200
+1000,1024,1,1000,0,150
+1000,1024,1,1000,120,
+"""
+
+
+def test_pods_that_leave_are_compared_over_time(trace: tuple[Path, Path], tmp_path: Path) -> None:
+    """Three GPUs, pods by arrival: 1 GPU from 0 s, 2 from 100 s, 1 from 120 s, which finds no room. To 120 s: 1 GPU for 120 s
+    and 2 for 20 s, of 360 GPU seconds."""
+    pods = tmp_path / "stays.csv"
+    pods.write_text(STAYS)
+    assert [stay.arrives_s for stay in read_stays(pods)] == [0, 100, 120]
+    whole = json.loads(run(pods, "--nodes", trace[1], "--leave", "--policy", "best-fit", "-o", "json").output)
+    (policy,) = whole["policies"]
+    assert policy["gpu_allocated_ratio"] == pytest.approx(160 / 360, abs=1e-6)
+    assert policy["gpu_asked_ratio"] == pytest.approx(160 / 360, abs=1e-6)
+    assert policy["each"][0]["failed_by_size"] == {"1 GPU": 1}
+    assert "44.44% of the GPUs were asked for" in run(pods, "--nodes", trace[1], "--leave").output
+
+
+def test_a_load_of_pods_that_leave_is_asked_for_all_the_time() -> None:
+    """2,000 pods of one GPU, for 10 s or 1,000 s, on 100 GPUs: in the mean 90 are asked for. Those there at the start are, by
+    GPU time, the long ones: 1000 in 1010."""
+    stays = [Stay(Request(0, 0, 1, 1000), 0, (10, 1000)[n % 2]) for n in range(2000)]
+    coming = drawn_stays(stays, 100_000, 1, 0.9)
+    there = [stay for stay in coming if stay.arrives_s == 0]
+    assert (len(there), len(coming)) == (90, 2090)
+    assert sum(stay.leaves_s > 10 for stay in there) >= 80
+    end = coming[-1].arrives_s
+    asked_s = sum(min(stay.leaves_s, end) - stay.arrives_s for stay in coming)
+    assert asked_s / end / 100 == pytest.approx(0.9, rel=0.1)
+    assert [s.arrives_s for s in coming] == sorted(s.arrives_s for s in coming)
+
+
+@pytest.mark.parametrize(
+    ("stays", "words", "said"),
+    [
+        (STAYS.replace("200", "99"), (), "line 2: deletion_time is 99, before creation_time 100"),
+        (STAYS.replace("200", "soon"), (), "line 2: deletion_time is 'soon'"),
+        (STAYS, ("--load", "1"), "all need a deletion_time"),
+        (PODS, (), "no column creation_time, deletion_time"),
+    ],
+)
+def test_times_that_mean_nothing_are_refused(
+    trace: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    stays: str,
+    words: tuple[str, ...],
+    said: str,
+) -> None:
+    """A pod that leaves before it comes, no time, a draw from pods that never leave, a trace without times."""
+    pods = tmp_path / "stays.csv"
+    pods.write_text(stays)
+    with pytest.raises(SystemExit) as ended:
+        main(["simulate", str(pods), "--nodes", str(trace[1]), "--leave", *words])
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
