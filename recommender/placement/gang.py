@@ -90,9 +90,10 @@ def _fill(job: Job, scene: Scene) -> tuple[Placed, ...]:
         placed.append(Placed(node, slots_on(job, scene, node), float(costs[i])))
         _take(job, scene, placed[-1])
         _price(job, scene, costs, np.array([i]))
-    for member in reversed(placed):
+    for member in placed:
         scene.cluster.give_back(member.node, job.request, member.slots)
-        scene.policy.changed(member.node)
+    for node in {member.node for member in placed}:
+        scene.policy.changed(node)
     return tuple(placed)
 
 
