@@ -56,6 +56,11 @@ class _Body(msgspec.Struct):
     data: _Data | list[str]
 
 
+class _List(msgspec.Struct):
+    data: list[msgspec.Raw]
+
+
+_LIST = msgspec.json.Decoder(_List)
 _BODY = msgspec.json.Decoder(_Body)
 _LABELS = msgspec.json.Decoder(Labels)
 _POINTS = msgspec.json.Decoder(list[tuple[float, float]], strict=False)  # not strict: values are text in JSON
@@ -68,6 +73,12 @@ def decoded(body: bytes) -> dict[str, Any]:
     Raises msgspec.MsgspecError when it is neither."""
     data = _BODY.decode(body).data
     return {"data": data if isinstance(data, list) else {"result": [_series(one) for one in data.result]}}
+
+
+def listed(body: bytes) -> list[Series]:
+    """Series without samples, of a list of labels under `data`. Raises msgspec.MsgspecError when it is none."""
+    empty = np.zeros(0, np.int64), np.zeros(0)
+    return [Series(bytes(raw), _LABELS.decode, *empty) for raw in _LIST.decode(body).data]
 
 
 def _series(one: _Json) -> Series:

@@ -10,7 +10,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -20,20 +20,20 @@ from prometheus_api_client.prometheus_connect import PrometheusConnect  # noqa: 
 from urllib3.util.retry import Retry
 
 from collector.prometheus import remote_read
-from collector.prometheus.answer import Series, decoded
+from collector.prometheus.answer import Series, decoded, listed
 from collector.prometheus.queries import Newest
-from collector.prometheus.remote_read import CorruptAnswerError, names_in, outlines_in, request, series_in
+from collector.prometheus.remote_read import CorruptAnswerError, outlines_in, request, series_in
 from collector.prometheus.selector import matchers_of
 from collector.prometheus.settings import ServerSettings
-from collector.prometheus.timeline import thinned
 from collector.source import SourceError
 
 _BACKOFF_S = 0.5
+_OK = 200
 _RETRY_ON = (408, 429, 500, 502, 503, 504)
 _REFUSALS = (requests.RequestException, PrometheusApiClientException, msgspec.MsgspecError, CorruptAnswerError)
 _LOGGER = logging.getLogger(__name__)
 
-Read = Callable[[bytes, int, int], list[Series]]
+Read = Callable[[bytes, remote_read.Span], list[Series]]
 """A body and the milliseconds of which samples are wanted."""
 
 
@@ -88,18 +88,9 @@ class PrometheusClient:
         are; query_range would put the newest value at each step, so that a scrape late by a millisecond reads as a still
         and a double step of a counter.
         """
-        found = self._read(selector, start_s - step_s, end_s, series_in)
-        if found is None:
-            return self._over_steps(selector, start_s, end_s, step_s, level=level)
-        if not step_s:
-            return found
-        span_ms = _ms(start_s), _ms(end_s)
-        steps = (thinned(one.time_ms, one.value, _ms(step_s), span_ms, level=level) for one in found)
-        return [
-            replace(one, time_ms=time_ms, value=value)
-            for one, (time_ms, value) in zip(found, steps, strict=True)
-            if len(time_ms)
-        ]
+        read = partial(series_in, step_ms=_ms(step_s), level=level)
+        found = self._read(selector, (start_s, end_s), read, before_s=step_s)
+        return self._over_steps(selector, start_s, end_s, step_s, level=level) if found is None else found
 
     def _over_steps(
         self, selector: str, start_s: float, end_s: float, step_s: float, *, level: bool
@@ -117,30 +108,44 @@ class PrometheusClient:
     def newest(self, wanted: Newest, start_s: float, end_s: float) -> Sequence[Series]:
         """The newest value in [start_s, end_s] of each series, and by remote read earlier ones: one at least for each 120
         samples. Without it, series that differ in no label of `wanted.by` are one. Raises SourceError."""
-        found = self._read(wanted.selector, start_s, end_s, outlines_in)
+        found = self._read(wanted.selector, (start_s, end_s), outlines_in)
         if found is not None:
             return found
         over = f"last_over_time({wanted.selector}[{_duration(end_s - start_s)}])"
         return self.instant(f"max by ({','.join(wanted.by)}) ({over})", end_s)
 
     def labels(self, wanted: Newest, start_s: float, end_s: float) -> Sequence[Series]:
-        """The series that have samples in [start_s, end_s]; samples need not be with them. Raises SourceError."""
-        found = self._read(wanted.selector, start_s, end_s, names_in)
-        return self.newest(wanted, start_s, end_s) if found is None else found
+        """The series that have samples in [start_s, end_s]; samples need not be with them. Raises SourceError.
 
-    def _read(self, selector: str, start_s: float, end_s: float, read: Read) -> list[Series] | None:
-        """By remote read; None where that cannot be. The first answer tells whether the server speaks it."""
+        Who speaks remote read also has a list of series, which tells the labels without copying chunks."""
+        if not self._chunked:
+            return self.newest(wanted, start_s, end_s)
+        params = {"match[]": wanted.selector, "start": f"{start_s:.3f}", "end": f"{end_s:.3f}"}
+        with self._errors(wanted.selector):
+            answer = self._session.request(
+                "POST", f"{self._url}/api/v1/series", data=params, headers=self._headers,
+                timeout=self._settings.timeout_s,
+            )  # fmt: skip
+            if answer.status_code != _OK:
+                raise requests.ConnectionError(f"HTTP {answer.status_code} {answer.content[:200]!r}")
+            return listed(answer.content)
+
+    def _read(
+        self, selector: str, span_s: tuple[float, float], read: Read, before_s: float = 0.0
+    ) -> list[Series] | None:
+        """By remote read; None where that cannot be. The first answer tells whether the server speaks it. `before_s`: of
+        which samples are asked for, too."""
         matchers = matchers_of(selector) if self._chunked else None
         if matchers is None:
             return None
-        start_ms, end_ms = _ms(start_s), _ms(end_s)
+        span_ms = _ms(span_s[0]), _ms(span_s[1])
         with self._errors(selector):
             answer = self._session.request(
-                "POST", f"{self._url}/api/v1/read", data=request(matchers, start_ms, end_ms),
+                "POST", f"{self._url}/api/v1/read", data=request(matchers, _ms(span_s[0] - before_s), span_ms[1]),
                 headers={**self._headers, **remote_read.HEADERS}, timeout=self._settings.timeout_s,
             )  # fmt: skip
-            if answer.status_code == 200 and answer.kind.startswith(remote_read.STREAMED):
-                return read(answer.content, start_ms, end_ms)
+            if answer.status_code == _OK and answer.kind.startswith(remote_read.STREAMED):
+                return read(answer.content, span_ms)
             if answer.status_code in _RETRY_ON:
                 raise requests.ConnectionError(f"HTTP {answer.status_code} to remote read")
         _LOGGER.info("%s gives no chunks (HTTP %d); it is asked for JSON", self._url, answer.status_code)

@@ -18,8 +18,8 @@ import numpy as np
 from collector.names.table import CADVISOR
 from collector.prometheus.answer import Labels, Series, Times, Values
 from collector.prometheus.queries import AUTOSCALERS, OLD_SIZES, OOM_REASON, OWNERS, RESTARTS, SIZES, Newest
+from collector.prometheus.sample_table import SampleTable
 from collector.prometheus.selector import Matcher, matchers_of
-from collector.prometheus.timeline import thinned
 from collector.source import SourceError
 
 Tick = Callable[[float], None]
@@ -92,11 +92,8 @@ class Dump:
     ) -> Sequence[Series]:
         """The samples of each series in [start_s, end_s]; with `step_s` one for each step, as a server would thin them."""
         start_ms, end_ms, step_ms = round(start_s * 1000), round(end_s * 1000), round(step_s * 1000)
-        found = [_between(one, start_ms - step_ms, end_ms) for one in self._chosen(selector)]
-        if step_ms:
-            steps = (thinned(one.time_ms, one.value, step_ms, (start_ms, end_ms), level=level) for one in found)
-            found = [replace(one, time_ms=t, value=v) for one, (t, v) in zip(found, steps, strict=True)]
-        return [one for one in found if len(one.time_ms)]
+        found = (_thinned(one, step_ms, level=level) if step_ms else one for one in self._chosen(selector))
+        return [one for one in (_between(one, start_ms, end_ms) for one in found) if len(one.time_ms)]
 
     def newest(self, wanted: Newest, start_s: float, end_s: float) -> Sequence[Series]:
         return self.range(wanted.selector, start_s, end_s)
@@ -183,6 +180,12 @@ def _test(matcher: Matcher) -> Callable[[Labels], bool]:
         return lambda labels: (labels.get(name, "") == matcher.value) is (kind == 0)
     pattern = re.compile(f"(?:{matcher.value})")
     return lambda labels: bool(pattern.fullmatch(labels.get(name, ""))) is (kind == _REGEX)
+
+
+def _thinned(series: Series, step_ms: int, *, level: bool) -> Series:
+    table = SampleTable(np.array([0, len(series.time_ms)]), series.time_ms, series.value)
+    ((time_ms, value),) = table.thinned(step_ms, level=level).columns()
+    return replace(series, time_ms=time_ms, value=value)
 
 
 def _between(series: Series, start_ms: int, end_ms: int) -> Series:

@@ -45,8 +45,8 @@ _WAIT_S = 0.05
 _HOUR_S = 3600.0
 _FACTS_S = 10_800.0
 """Owners, requests and limits are asked for three hours at a time: each time costs as much as the samples of an hour."""
-_CHUNKED_FACTS_S = 259_200.0
-"""Three days at a time where chunks tell how they changed meanwhile."""
+_CHUNKED_FACTS_S = 604_800.0
+"""A week at a time where chunks tell how they changed meanwhile."""
 _FACTS_AGE_S = 300.0
 """They may be this much older than a span's end: `follow` asks no more often, but for new pods."""
 _LOOK_AGAIN_S = 600.0

@@ -6,9 +6,7 @@ the size, CRC-32C, and a ChunkedReadResponse. Prometheus since 2.13 and Mimir sp
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from itertools import chain, pairwise
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import cramjam
@@ -16,9 +14,11 @@ import numpy as np
 from crc32c import crc32c
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
 
 from collector.prometheus import xor
 from collector.prometheus.answer import Labels, Series, Times
+from collector.prometheus.sample_table import SampleTable
 from collector.prometheus.selector import Matcher
 
 HEADERS = {
@@ -28,18 +28,21 @@ HEADERS = {
 }
 STREAMED = "application/x-streamed-protobuf"
 _XOR = 1
-_STALE = np.uint64(0x7FF0000000000002)
-"""Bits of the NaN that ends a series; PromQL leaves it out, too."""
-_NO_TIMES, _NO_VALUES = np.zeros(0, np.int64), np.zeros(0)
+_TYPE, _DATA, _FIELDS_OF_CHUNK = 3 << 3, 4 << 3 | 2, 4
+"""Tags of a Chunk message; its others are the times of its ends."""
+_AT_ONCE = 8192
+"""Chunks decoded and thinned together: a million samples."""
+Span = tuple[int, int]
+"""Milliseconds of which samples are wanted, both ends with them."""
 _Field = descriptor_pb2.FieldDescriptorProto
 _MESSAGES: dict[str, tuple[tuple[str, int, str], ...]] = {
-    # `*` repeated; a capital letter starts the name of a message. Labels stay bytes: they are the key of a series
+    # `*` repeated; a capital letter starts the name of a message. Labels stay bytes: they are the key of a series. So do
+    # chunks, which `_unpacked` reads
     "ReadRequest": (("queries", 1, "*Query"), ("accepted_response_types", 2, "*int32")),
     "Query": (("start_timestamp_ms", 1, "int64"), ("end_timestamp_ms", 2, "int64"), ("matchers", 3, "*LabelMatcher")),
     "LabelMatcher": (("type", 1, "int32"), ("name", 2, "string"), ("value", 3, "string")),
     "ChunkedReadResponse": (("chunked_series", 1, "*ChunkedSeries"),),
-    "ChunkedSeries": (("labels", 1, "*bytes"), ("chunks", 2, "*Chunk")),
-    "Chunk": (("type", 3, "int32"), ("data", 4, "bytes")),
+    "ChunkedSeries": (("labels", 1, "*bytes"), ("chunks", 2, "*bytes")),
     "Label": (("name", 1, "string"), ("value", 2, "string")),
 }
 _TYPES = {
@@ -63,97 +66,133 @@ def request(matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> bytes:
     return bytes(cramjam.snappy.compress_raw(body.SerializeToString()))
 
 
-def series_in(body: bytes, start_ms: int, end_ms: int) -> list[Series]:
-    """Every series with its samples of [start_ms, end_ms]. Raises CorruptAnswerError."""
-    keys, chunks = _chunks(body)
-    with _damage():
-        return _series(keys, _per_series(chunks), xor.decode(_flat(chunks)), start_ms, end_ms)
+def series_in(body: bytes, span_ms: Span, step_ms: int = 0, *, level: bool = False) -> list[Series]:
+    """Every series with its samples of [start_ms, end_ms]; with `step_ms` one for each step that ends there, as in
+    `SampleTable.thinned`. Raises CorruptAnswerError."""
+    found: list[Series] = []
+    for keys, length, chunks in _parts(*_series_of(body)):
+        decoded = _decoded(xor.decode, chunks)
+        table = SampleTable(_bounds(decoded.count, length), decoded.time_ms, decoded.value).ordered()
+        found += _listed(keys, (table.thinned(step_ms, level=level) if step_ms else table).between(*span_ms))
+    return found
 
 
-def outlines_in(body: bytes, start_ms: int, end_ms: int) -> list[Series]:
+def outlines_in(body: bytes, span_ms: Span) -> list[Series]:
     """Every series with the first sample of each chunk and all of the last one: enough to see what seldom changes, within
     two hours at a sample a minute, without decoding it all. Raises CorruptAnswerError."""
-    keys, chunks = _chunks(body)
-    with _damage():
-        heads, last = xor.first_samples(_flat(chunks)), xor.decode([one[-1] for one in chunks])
-    length = _per_series(chunks)
+    keys, length, chunks = _series_of(body)
     ends = np.cumsum(length)
+    heads, last = _decoded(xor.first_samples, chunks), _decoded(xor.decode, chunks.take(ends - 1))
+    if not (heads.count.all() and last.count.all()):
+        raise CorruptAnswerError("a chunk without a sample")
     kept = np.ones(len(heads.time_ms), np.bool_)
     kept[ends - 1] = False  # the last chunk's own first sample
-    count = length - 1 + last.count
-    place = np.repeat(ends - length - np.arange(len(keys)), last.count) + np.repeat(length - 1, last.count)
-    samples = xor.Decoded(
-        count,
+    place = np.repeat(ends - np.arange(1, len(keys) + 1), last.count)
+    table = SampleTable(
+        np.append(0, np.cumsum(length - 1 + last.count)),
         np.insert(heads.time_ms[kept], place, last.time_ms),
         np.insert(heads.value[kept], place, last.value),
     )
-    return _series(keys, np.ones(len(keys), np.int64), samples, start_ms, end_ms)
+    return _listed(keys, table.ordered().between(*span_ms))
 
 
-def names_in(body: bytes, start_ms: int, end_ms: int) -> list[Series]:
-    """Every series without its samples. Raises CorruptAnswerError."""
-    keys, _ = _chunks(body)
-    return [Series(key, _labels, _NO_TIMES, _NO_VALUES) for key in keys]
-
-
-@contextmanager
-def _damage() -> Iterator[None]:
+def _decoded(decode: Callable[[xor.Chunks], xor.Decoded], chunks: xor.Chunks) -> xor.Decoded:
     try:
-        yield
+        return decode(chunks)
     except xor.CorruptChunkError as error:
         raise CorruptAnswerError(str(error)) from error
 
 
-def _flat(chunks: Sequence[Sequence[bytes]]) -> list[bytes]:
-    return list(chain.from_iterable(chunks))
+def _bounds(count: Times, length: Times) -> NDArray[np.intp]:
+    """Where each series begins and ends. count: samples of each chunk; length: chunks of each series."""
+    samples = np.append(0, np.cumsum(count))
+    return samples[np.append(0, np.cumsum(length))]
 
 
-def _per_series(chunks: Sequence[Sequence[bytes]]) -> Times:
-    return np.fromiter(map(len, chunks), np.int64, len(chunks))
+def _listed(keys: Sequence[bytes], table: SampleTable) -> list[Series]:
+    """Series that have a sample."""
+    columns = zip(keys, table.columns(), strict=True)
+    return [Series(key, _labels, time_ms, value) for key, (time_ms, value) in columns if len(time_ms)]
 
 
-def _series(keys: Sequence[bytes], chunks: Times, samples: xor.Decoded, start_ms: int, end_ms: int) -> list[Series]:
-    """chunks: how many of `samples.count` each series has. A chunk may reach out of the time that was asked for, and hold
-    markers that are no samples."""
-    if not keys:
-        return []
-    count = np.add.reduceat(samples.count, np.cumsum(chunks) - chunks)
-    time_ms, value, of = samples.time_ms, samples.value, np.repeat(np.arange(len(keys)), count)
-    good = (time_ms >= start_ms) & (time_ms <= end_ms) & (value.view(np.uint64) != _STALE)
-    if not good.all():
-        time_ms, value, of = time_ms[good], value[good], of[good]
-    if ((np.diff(time_ms) <= 0) & (np.diff(of) == 0)).any():  # chunks overlap, as of samples that came out of order
-        order = np.lexsort((time_ms, of))
-        order = order[(np.diff(time_ms[order], prepend=-1) != 0) | (np.diff(of[order], prepend=-1) != 0)]
-        time_ms, value, of = time_ms[order], value[order], of[order]
-    bounds = np.searchsorted(of, np.arange(len(keys) + 1)).tolist()
-    return [
-        Series(key, _labels, time_ms[begin:end], value[begin:end])
-        for key, (begin, end) in zip(keys, pairwise(bounds), strict=True)
-        if end > begin
-    ]
+def _parts(
+    keys: Sequence[bytes], length: Times, chunks: xor.Chunks
+) -> Iterator[tuple[Sequence[bytes], Times, xor.Chunks]]:
+    """Whole series with about `_AT_ONCE` chunks together: what is decoded at once is thinned while it is at hand."""
+    ends = np.cumsum(length)
+    begin, place = 0, 0
+    while begin < len(keys):
+        until = max(int(np.searchsorted(ends, place + _AT_ONCE, side="right")), begin + 1)
+        yield keys[begin:until], length[begin:until], chunks.take(slice(place, int(ends[until - 1])))
+        begin, place = until, int(ends[until - 1])
 
 
-def _chunks(body: bytes) -> tuple[list[bytes], list[list[bytes]]]:
-    """Keys of the series, and the chunks of samples of each."""
+def _series_of(body: bytes) -> tuple[list[bytes], Times, xor.Chunks]:
+    """Keys of the series, how many chunks each has, and the chunks. Raises CorruptAnswerError."""
     keys: list[bytes] = []
-    chunks: list[list[bytes]] = []
+    held: list[bytes] = []
+    length: list[int] = []
     for frame in _frames(body):
         try:
             answer = _ChunkedReadResponse.FromString(frame)
         except DecodeError as error:
             raise CorruptAnswerError(f"a frame of remote read that cannot be read: {error}") from error
         for series in answer.chunked_series:
-            data = [chunk.data for chunk in series.chunks if chunk.type == _XOR]  # others are native histograms
-            if not data:
-                continue
             key = b"".join([len(label).to_bytes(4, "big") + label for label in series.labels])
+            chunks = series.chunks
+            held.extend(chunks)
             if keys and keys[-1] == key:  # it began in the frame before
-                chunks[-1] += data
+                length[-1] += len(chunks)
             else:
                 keys.append(key)
-                chunks.append(data)
-    return keys, chunks
+                length.append(len(chunks))
+    return _of_floats(keys, np.array(length, np.int64), *_unpacked(xor.Chunks.of(held)))
+
+
+def _of_floats(
+    keys: list[bytes], length: Times, chunks: xor.Chunks, kind: Times
+) -> tuple[list[bytes], Times, xor.Chunks]:
+    """Without native histograms, and without series that have nothing else."""
+    floats = kind == _XOR
+    if floats.all() and length.all():
+        return keys, length, chunks
+    length = np.diff(_bounds(floats.astype(np.int64), length))
+    return (
+        [key for key, many in zip(keys, length.tolist(), strict=True) if many],
+        length[length > 0],
+        chunks.take(floats),
+    )
+
+
+def _unpacked(messages: xor.Chunks) -> tuple[xor.Chunks, Times]:
+    """The data and the type of each Chunk message. All at once: a million chunks as Python objects took longer than their
+    samples. Raises CorruptAnswerError."""
+    at, kind = messages.begin.copy(), np.zeros(len(messages), np.int64)
+    begin, end = at.copy(), at.copy()
+    for _ in range(_FIELDS_OF_CHUNK):
+        going = np.flatnonzero(at < messages.end)
+        tag = messages.bytes_at(at[going])
+        number, after = _numbers(messages, at[going] + 1)
+        kind[going[tag == _TYPE]] = number[tag == _TYPE]
+        data = tag == _DATA
+        begin[going[data]], end[going[data]] = after[data], (after + number)[data]
+        at[going] = np.where(data, after + number, after)
+    if (at != messages.end).any():
+        raise CorruptAnswerError("a chunk of remote read that cannot be read")
+    return xor.Chunks(messages.data, begin, end), kind
+
+
+def _numbers(messages: xor.Chunks, at: Times) -> tuple[Times, Times]:
+    """The varint at each place, and the place after it."""
+    number, going = np.zeros(len(at), np.int64), np.ones(len(at), np.bool_)
+    for lift in range(0, 70, 7):
+        byte = messages.bytes_at(at)
+        number |= np.where(going, (byte & 127) << min(lift, 63), 0)
+        at = at + going
+        going &= byte >= 128
+        if not going.any():
+            return number, at
+    raise CorruptAnswerError("a number of more than ten bytes")
 
 
 def _frames(body: bytes) -> Iterator[memoryview]:

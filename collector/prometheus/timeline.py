@@ -147,19 +147,3 @@ def _highest(times: Times, values: Values, line: Timeline) -> Values:
 def _near_ms(times: Times) -> float:
     """Two and a half usual distances: one missed scrape is forgiven."""
     return 2.5 * (int(np.diff(times).min()) if len(times) > 1 else USUAL_S * 1000)
-
-
-def thinned(
-    times: Times, values: Values, step_ms: int, span_ms: tuple[int, int], *, level: bool
-) -> tuple[Times, Values]:
-    """A sample for each step that has any and ends in the span, at the step's end: of a level the highest, of a counter
-    the newest."""
-    end = -(-times // step_ms) * step_ms
-    inside = slice(*np.searchsorted(end, (span_ms[0], span_ms[1] + 1)).tolist())
-    end, values = end[inside], values[inside]
-    if not len(end):
-        return end, values
-    last = np.flatnonzero(np.diff(end, append=-1))
-    if level:
-        return end[last], np.fmax.reduceat(values, np.concatenate(([0], last[:-1] + 1)))
-    return end[last], values[last]

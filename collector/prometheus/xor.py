@@ -41,6 +41,30 @@ class CorruptChunkError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Chunks:
+    """k chunks: bytes begin[i] to end[i] of `data`, which goes on for 24 bytes after the last of them."""
+
+    data: bytes
+    begin: Integers
+    end: Integers
+
+    def __len__(self) -> int:
+        return len(self.begin)
+
+    @classmethod
+    def of(cls, parts: Sequence[bytes]) -> Chunks:
+        end = np.cumsum(np.fromiter(map(len, parts), np.int64, len(parts)))
+        return cls(b"".join((*parts, _PAD)), np.append(0, end[:-1])[: len(end)], end)
+
+    def take(self, chosen: slice | Integers | NDArray[np.bool_]) -> Chunks:
+        return Chunks(self.data, self.begin[chosen], self.end[chosen])
+
+    def bytes_at(self, place: Integers) -> Integers:
+        """The byte at each place."""
+        return np.frombuffer(self.data, np.uint8)[place].astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
 class Decoded:
     """Samples of all chunks, one chunk after another. count [k]; time_ms, value [count.sum()]."""
 
@@ -49,42 +73,45 @@ class Decoded:
     value: Floats
 
 
-def decode(chunks: Sequence[bytes]) -> Decoded:
+def decode(chunks: Chunks) -> Decoded:
     """The samples of these chunks. Raises CorruptChunkError."""
-    count = np.fromiter(map(_samples_in, chunks), np.int64, len(chunks))
+    return _decode(chunks, _samples_in(chunks))
+
+
+def first_samples(chunks: Chunks) -> Decoded:
+    """The first sample of each chunk, which stands in it uncompressed. Raises CorruptChunkError."""
+    return _decode(chunks, np.minimum(_samples_in(chunks), 1))
+
+
+def _decode(chunks: Chunks, count: Integers) -> Decoded:
     end = np.cumsum(count)
     time_ms, value = np.empty(int(count.sum()), np.int64), np.empty(int(count.sum()), _U)
+    words = np.frombuffer(chunks.data, ">u8", len(chunks.data) // 8).astype(_U)
     for start in range(0, len(chunks), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
-        _Chunks(chunks[part], count[part]).decode_into(time_ms, value, end[part] - count[part])
+        _Decoding(words, chunks.take(part), count[part]).decode_into(time_ms, value, end[part] - count[part])
     return Decoded(count, time_ms, value.view(np.float64))
 
 
-def _samples_in(chunk: bytes) -> int:
-    count = int.from_bytes(chunk[:2], "big")
-    if len(chunk) < 2 or count > 4 * len(chunk):  # a sample takes two bits at least
-        raise CorruptChunkError(f"a chunk of {len(chunk)} bytes for {count} samples")
+def _samples_in(chunks: Chunks) -> Integers:
+    length = chunks.end - chunks.begin
+    count = chunks.bytes_at(chunks.begin) << 8 | chunks.bytes_at(chunks.begin + 1)
+    wrong = np.flatnonzero((length < 2) | (count > 4 * length))  # a sample takes two bits at least
+    if len(wrong):
+        raise CorruptChunkError(f"a chunk of {length[wrong[0]]} bytes for {count[wrong[0]]} samples")
     return count
 
 
-def first_samples(chunks: Sequence[bytes]) -> Decoded:
-    """The first sample of each chunk, which stands in it uncompressed. Raises CorruptChunkError."""
-    alone = [b"\0\1" + chunk[2:20] for chunk in chunks]  # a number of at most ten bytes and a value
-    return decode(alone)
-
-
-class _Chunks:
+class _Decoding:
     """Chunks being decoded, the longest first: those that are at their end are the tail of every array."""
 
-    def __init__(self, chunks: Sequence[bytes], count: Integers) -> None:
-        length = np.fromiter(map(len, chunks), np.int64, len(chunks))
-        data = b"".join((*chunks, _PAD))
-        begin = np.cumsum(length) - length
+    def __init__(self, words: Bits, chunks: Chunks, count: Integers) -> None:
+        """words: the bytes of the chunks, eight at a time."""
+        self._words = words
         self._order = np.argsort(-count, kind="stable")
         self._count = count[self._order]
-        self._end = (begin + length)[self._order] << 3
-        self._words = np.frombuffer(data, ">u8", len(data) // 8).astype(_U)
-        self._at = (begin[self._order] + 2) << 3
+        self._end = chunks.end[self._order] << 3
+        self._at = (chunks.begin[self._order] + 2) << 3
         """Bit at which each chunk goes on."""
         k = len(chunks)
         self._time, self._distance = np.zeros(k, np.int64), np.zeros(k, np.int64)

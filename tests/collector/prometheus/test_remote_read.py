@@ -90,4 +90,4 @@ def test_selectors_are_read_or_left_to_the_server(
 def test_a_damaged_answer_is_refused(body: bytes) -> None:
     """Cut short, without an end to its size, with a wrong checksum."""
     with pytest.raises(CorruptAnswerError):
-        series_in(body, 0, 1)
+        series_in(body, (0, 1))

@@ -21,7 +21,6 @@ from collector.prometheus.timeline import (
     levels,
     rates,
     shares,
-    thinned,
     timeline,
     total,
 )
@@ -128,24 +127,6 @@ def test_of_a_level_between_two_rows_the_highest_counts() -> None:
     """Samples at 30, 50 and 90 s for rows at 60 and 120 s: 5 and 7; for a row with none near it, nothing."""
     line = line_of([60, 120, 180], after_s=0)
     assert same(aligned(np.array([30, 50, 90]) * 1000, floats(5, 4, 7), line, counter=False), 5, 7, NAN)
-
-
-@given(st.lists(st.integers(1, 400), min_size=1, max_size=60), st.integers(30, 900))
-def test_thinned_samples_keep_growth_and_peaks(gaps: list[int], step_s: int) -> None:
-    """Against a loop: of each step that ends in the span, at its end, the newest value of a counter and the highest of a level."""
-    times = times_of(gaps)
-    values = np.sin(times / 7000.0) * 100
-    step, begin, until = step_s * 1000, 100_000, int(times[-1])
-    newest: dict[int, float] = {}
-    highest: dict[int, float] = {}
-    for time, value in zip(times.tolist(), values.tolist(), strict=True):
-        end = -(-time // step) * step
-        if begin <= end <= until:
-            newest[end] = value
-            highest[end] = max(highest.get(end, -math.inf), value)
-    for level, expected in ((False, newest), (True, highest)):
-        at, read = thinned(times, values, step, (begin, until), level=level)
-        assert dict(zip(at.tolist(), read.tolist(), strict=True)) == expected
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,10 @@ SAMPLES = st.lists(st.tuples(GAPS, VALUES), min_size=1, max_size=30)
 Samples = list[tuple[int, float]]
 
 
+def decode(chunks: list[bytes]) -> xor.Decoded:
+    return xor.decode(xor.Chunks.of(chunks))
+
+
 def timed(gaps: Samples) -> Samples:
     times = accumulate((gap for gap, _ in gaps), initial=1_700_000_000_000)
     return [(time, value) for time, (_, value) in zip(times, gaps, strict=False)]
@@ -29,7 +33,7 @@ def timed(gaps: Samples) -> Samples:
 def test_chunks_of_any_lengths_are_read_to_the_last_bit(all_gaps: list[Samples]) -> None:
     """Even and uneven times, jumps of years, every kind of float, NaN and infinity too: one chunk after another."""
     chunks = [timed(gaps) for gaps in all_gaps]
-    found = xor.decode([chunk_of(chunk) for chunk in chunks])
+    found = decode([chunk_of(chunk) for chunk in chunks])
     assert found.count.tolist() == [len(chunk) for chunk in chunks]
     assert found.time_ms.tolist() == [time for chunk in chunks for time, _ in chunk]
     written = np.array([value for chunk in chunks for _, value in chunk])
@@ -40,7 +44,7 @@ def test_chunks_of_any_lengths_are_read_to_the_last_bit(all_gaps: list[Samples])
 def test_first_samples_are_those_of_the_whole(all_gaps: list[Samples]) -> None:
     """Without reading on."""
     chunks = [timed(gaps) for gaps in all_gaps]
-    found = xor.first_samples([chunk_of(chunk) for chunk in chunks])
+    found = xor.first_samples(xor.Chunks.of([chunk_of(chunk) for chunk in chunks]))
     assert found.time_ms.tolist() == [chunk[0][0] for chunk in chunks]
     assert found.count.tolist() == [1] * len(chunks)
 
@@ -49,7 +53,7 @@ def test_first_samples_are_those_of_the_whole(all_gaps: list[Samples]) -> None:
 def test_bytes_that_are_no_chunk_are_refused_or_read(chunks: list[bytes]) -> None:
     """Never another error, and never more samples than their bits could hold."""
     try:
-        found = xor.decode(chunks)
+        found = decode(chunks)
     except xor.CorruptChunkError:
         return
     assert len(found.time_ms) == found.count.sum() <= 4 * sum(map(len, chunks))
@@ -61,16 +65,16 @@ def test_a_chunk_that_was_cut_short_is_refused(cut: int) -> None:
     whole = chunk_of([(60_000 * i, math.sqrt(i)) for i in range(1, 10)])
     for chunks in ([whole, whole[:cut]], [whole[:cut], whole]):
         with pytest.raises(xor.CorruptChunkError):
-            xor.decode(chunks)
+            decode(chunks)
 
 
 def test_a_chunk_that_names_impossible_bits_is_refused() -> None:
     """31 leading zeros and 64 kept bits."""
     head = struct.pack(">H", 2) + b"\x00" + struct.pack(">d", 1.0) + b"\x01"
     with pytest.raises(xor.CorruptChunkError, match="64 bits"):
-        xor.decode([head + bytes([0b11111110, 0]) + bytes(20)])
+        decode([head + bytes([0b11111110, 0]) + bytes(20)])
 
 
 def test_no_chunk_has_no_sample() -> None:
     """An answer without a series is an answer."""
-    assert len(xor.decode([]).time_ms) == 0
+    assert len(decode([]).time_ms) == 0
