@@ -17,7 +17,8 @@ def speed_of(mig: Body) -> float | None:
 
 def slice_short(mig: Body) -> str:
     """What to give it in a word: the slice, `whole`, or `?` where it is not decided."""
-    return {"slice": mig["mig_profile"], "whole": "whole", "refused": "whole"}.get(mig["action"], "?")
+    said: dict[str, str] = {"slice": mig["mig_profile"], "whole": "whole", "refused": "whole"}
+    return said.get(mig["action"], "?")
 
 
 def slice_line(mig: Body) -> str:
