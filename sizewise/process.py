@@ -33,6 +33,10 @@ def start_logging(settings: ProcessSettings) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(OneLine("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
+    if settings.log_level != "debug":
+        logging.getLogger("httpx2").setLevel(
+            logging.WARNING
+        )  # at info it writes a line for each request, of each watch
 
 
 def stop_event() -> threading.Event:
