@@ -19,6 +19,7 @@ from models.metrics import NullMeter
 from recommender.api.app import create_app
 from recommender.api.settings import ApiSettings
 from recommender.view import Snapshot, View
+from sizewise.cycles import settle
 
 NODES, PACKED_GPUS, QUESTIONS, REPORTING = 1500, 800, 200, 40
 """REPORTING: nodes that report between two questions; 1,500 nodes every 10 s are 38 in the view's 250 ms."""
@@ -40,6 +41,7 @@ def run(data: Path | None) -> Report:
     random = np.random.default_rng(1)
     nodes = {f"c/n{i}": made_up_node(random, i) for i in range(NODES)}
     client, view = _client(nodes)
+    settle()  # as `serve` does once it has read the log
     first = _timed(lambda: _ask(client, "/v1/place", _JOB), 1)
     rows = [_row(name, _timed(partial(_ask, client, "/v1/place", body))) for name, body in QUESTIONS_ASKED.items()]
 

@@ -27,6 +27,7 @@ from recommender.kin.keeper import KinKeeper
 from recommender.mig.choose import SlicePolicy
 from recommender.view import View
 from recommender.view_follow import Follower
+from sizewise.cycles import settle_when
 from sizewise.exits import Exit
 from sizewise.metrics import CONTENT_TYPE, PrometheusMeter
 from sizewise.peer import PeerProtocol
@@ -97,8 +98,11 @@ def stages(
         # the server closes what it is given; a restarted one needs it again
         _serve(app, listener.dup(), tls.tls.context if tls else None, api.trusted_proxies, stop)
 
+    def settle(stop: threading.Event) -> None:
+        settle_when(lambda: view.ready, stop)
+
     made = [Stage("view", follow), Stage("series", fleet.run), Stage("fingerprints", watch.run)]
-    made += [Stage("kin", kin.run), Stage("api", answer)]
+    made += [Stage("kin", kin.run), Stage("memory", settle), Stage("api", answer)]
     if tls is not None:
         made.append(Stage("certificate", lambda stop: tls.follow(stop, api.tls.check_interval_s)))
     return made + (_guarding(log, guard, meter) if guard else [])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import socket
 import sys
@@ -33,6 +32,7 @@ from recommender.audit import AuditTrail
 from recommender.mig.choose import SlicePolicy
 from sizewise.bounded import BoundedProtocol
 from sizewise.certificate import Certificate, certificate_of, is_loopback
+from sizewise.cycles import settle
 from sizewise.exits import Exit
 from sizewise.metrics import CONTENT_TYPE, PrometheusMeter
 from sizewise.process import LazyLog
@@ -159,9 +159,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def _settle(loaded: threading.Event, book: SizeBook) -> None:
-    """What was loaded stays: the collector of cycles need not walk through it again and again."""
-    gc.collect()
-    gc.freeze()
+    settle()
     loaded.set()
     _log.info("ready: %d workloads", len(book))
 
