@@ -6,6 +6,7 @@ workload, the pieces from its e-th new hour on. Mostly there is one epoch; at th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,14 +37,14 @@ def absorb(profiles: Profiles, rows: Rows, forget_after_days: int) -> NDArray[np
     if late_rows.any():
         rows = rows.take(~late_rows)
     if len(rows):
-        pieces = cut(rows)
+        pieces, told = cut(rows), signals.told(rows)
         known = profiles["newest_hour"][pieces.slot].astype(np.int64)
         advances = pieces.hour > newest_before(pieces.slot, pieces.hour, known)
         epoch = epochs(pieces.slot, advances)
         for e in np.unique(epoch).tolist():
             now = epoch == e
             _begin_hours(profiles, pieces, now & advances, forget_after_days)
-            _add(profiles, pieces if now.all() else pieces.take(now))
+            _add(profiles, pieces if now.all() else pieces.take(now), told)
         profiles.touch(pieces.slot)
     return late_rows
 
@@ -113,14 +114,14 @@ def _shift_cpu(profiles: Profiles, slots: Indices, half_lives: Integers) -> None
         signals.shift(profiles, slots, half_lives)
 
 
-def _add(profiles: Profiles, pieces: Pieces) -> None:
-    """Pieces that need no new hour."""
+def _add(profiles: Profiles, pieces: Pieces, told: Sequence[int]) -> None:
+    """Pieces that need no new hour. told: the signals that any row of the batch has."""
     rows, slot = pieces.rows, pieces.slot
     np.add.at(profiles["rows"], slot, pieces.length)
     np.add.at(profiles["covered_ms"], slot, np.add.reduceat(rows.interval_ms, pieces.start))
     starting = starts.mark(profiles, pieces)
     np.maximum.at(profiles["last_seen_ms"], slot, pieces.newest_ms)
-    found = {signal: signals.summarise(pieces, signal) for signal in range(len(CPU_SIGNALS))}
+    found = {signal: signals.summarise(pieces, signal) for signal in told}
     summaries = {signal: summary for signal, summary in found.items() if summary is not None}
     if _OOM_SIGNAL in summaries:
         memory = summaries.get(_MEMORY_SIGNAL)

@@ -27,6 +27,8 @@ class Rows:
         return len(self.slot)
 
     def take(self, chosen: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Rows:
+        if not isinstance(chosen, slice) and chosen.dtype == np.bool_:
+            chosen = np.flatnonzero(chosen)  # looked for once, not in each column
         return Rows(
             self.message[chosen],
             self.slot[chosen],

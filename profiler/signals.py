@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from models.signals import CPU_SIGNALS
 from profiler.peaks import Float32s, at_least
 from profiler.pieces import Pieces
 from profiler.profiles import Indices, Profiles
+from profiler.rows import Rows
 
 Floats = NDArray[np.float64]
 _S = len(CPU_SIGNALS)
@@ -25,6 +27,11 @@ class Summary:
     count: NDArray[np.int64]
     peak: Float32s
     last: Floats
+
+
+def told(rows: Rows) -> Sequence[int]:
+    """The signals that any of these rows has: of sixteen mostly six, and a batch of hours asks for each of them anew."""
+    return [signal for signal in range(_S) if not np.isnan(rows.values[signal]).all()]
 
 
 def summarise(pieces: Pieces, signal: int) -> Summary | None:

@@ -58,6 +58,9 @@ class Stage(Protocol):
 class ConsumeSettings:
     commit_interval_s: float = 5.0
     """Age of results at most, and work to redo after a kill."""
+    quiet_share: float = 0.25
+    """Share of the interval after which a commit may come early: when a poll brought nothing, so that who imports a history
+    or watches one machine need not wait for the clock, and commits take a tenth of the time at most."""
     poll_timeout_s: float = 0.25
     """How long a stop or a due commit may wait for a poll."""
     max_records: int = 250
@@ -86,6 +89,7 @@ class Consumer:
         self._dead: dict[int, list[Message]] = {}
         self._dead_bytes = 0
         self._commit_at = 0.0
+        self._quiet_at = 0.0
         self._back_off_s = settings.back_off_s
 
     def run(self, stop: Event) -> None:
@@ -102,7 +106,7 @@ class Consumer:
 
     def _session(self, stop: Event) -> None:
         self._subscription = self._event_log.subscribe(self._stage.group, self._stage.stream, self)
-        self._commit_at = self._now() + self._settings.commit_interval_s
+        self._schedule(cost_s=0.0)
         try:
             while not stop.is_set():
                 self.turn()
@@ -126,7 +130,8 @@ class Consumer:
             )
         now = self._now()
         clock_went_back = self._commit_at - now > self._settings.commit_interval_s
-        if now >= self._commit_at or clock_went_back or self._dead_bytes > MAX_DEAD_LETTER_BYTES:
+        done = not records and now >= self._quiet_at and self._positions != self._committed
+        if done or now >= self._commit_at or clock_went_back or self._dead_bytes > MAX_DEAD_LETTER_BYTES:
             self._commit()
             self._report_lag()
 
@@ -146,6 +151,7 @@ class Consumer:
         self._positions[record.partition] = record.offset + 1
 
     def _commit(self) -> None:
+        begun = self._now()
         offsets = dict(self._positions)
         appends = {stream: list(messages) for stream, messages in self._stage.checkpoint(offsets).items() if messages}
         if letters := [letter for waiting in self._dead.values() for letter in waiting]:
@@ -157,8 +163,14 @@ class Consumer:
         self._committed = offsets
         self._dead.clear()
         self._dead_bytes = 0
-        self._commit_at = self._now() + self._settings.commit_interval_s
+        self._schedule(cost_s=self._now() - begun)
         self._back_off_s = self._settings.back_off_s
+
+    def _schedule(self, cost_s: float) -> None:
+        """When the next commit is due, and from when on it may come early. cost_s: of the one before."""
+        now, interval_s = self._now(), self._settings.commit_interval_s
+        self._commit_at = now + interval_s
+        self._quiet_at = now + max(interval_s * self._settings.quiet_share, 9 * cost_s)
 
     def _report_lag(self) -> None:
         ends = self._event_log.offsets(self._stage.stream)

@@ -241,6 +241,23 @@ def test_a_flood_of_dead_letters_is_committed_early(log: EventLog) -> None:
     assert len(read_all(log, DEAD_LETTERS, 0)) == 6
 
 
+def test_what_is_done_is_committed_early_when_nothing_more_comes(log: EventLog) -> None:
+    """The interval is an hour, of which a millionth has to pass: 30 numbers are saved while the loop goes on. While the
+    clock stands still no part of the interval has passed, and nothing is."""
+    send(log, numbers(30))
+    patient = ConsumeSettings(commit_interval_s=3600, poll_timeout_s=0.02, quiet_share=1e-6)
+    stop, time_s = Event(), [0.0]
+    stage = Adder(log)
+    thread = threading.Thread(target=Consumer(log, stage, patient, NullMeter(), lambda: time_s[0]).run, args=(stop,))
+    thread.start()
+    wait_for(lambda: stage.seen == 30)
+    assert saved(log) == (0, 0)
+    time_s[0] = 1.0
+    wait_for(lambda: saved(log) == (30, sum(range(30))))
+    stop.set()
+    thread.join()
+
+
 class Recorder(NullMeter):
     """Keeps what was reported."""
 
