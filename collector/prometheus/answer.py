@@ -3,7 +3,7 @@ columns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,8 +24,8 @@ class Series:
     time_ms, value: its samples, ascending
     """
 
-    key: bytes
-    read: Callable[[bytes], Labels]
+    key: Hashable
+    read: Callable[[Any], Labels]
     time_ms: Times
     value: Values
 

@@ -178,9 +178,9 @@ def _counted(kills: Sequence[int], line: Timeline) -> Column | float:
     return column
 
 
-def _held(samples: Samples, line: Timeline) -> Column | float:
+def _held(samples: Samples | float, line: Timeline) -> Column | float:
     """The newest sample at the time of each row; the first one in rows before it."""
+    if isinstance(samples, float):
+        return samples
     times, values = samples
-    if (values == values[0]).all():
-        return float(values[0])
     return values[np.maximum(np.searchsorted(times, line.time_ms, side="right") - 1, 0)]

@@ -32,13 +32,14 @@ for _foreign in KUBE_STATE:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """owners: of pods; sizes: requests and limits of containers by signal, as samples that hold until the next;
+    """owners: of pods; sizes: requests and limits of containers by signal: one number, or samples that hold until the
+    next;
     ooms: times in ms of OOM kills;
     known: whether kube-state-metrics tells of kills, so that no time means no kill;
     autoscaled: what autoscalers follow as a share of the request"""
 
     owners: Mapping[PodKey, Owner] = field(default_factory=dict)
-    sizes: Mapping[ContainerKey, Mapping[str, Samples]] = field(default_factory=dict)
+    sizes: Mapping[ContainerKey, Mapping[str, Samples | float]] = field(default_factory=dict)
     ooms: Mapping[ContainerKey, Sequence[int]] = field(default_factory=dict)
     known: bool = False
     autoscaled: Mapping[TargetKey, Mapping[str, str]] = field(default_factory=dict)
@@ -65,7 +66,7 @@ class FactReader:
                 found[pod] = over.get(kind, {}).get((*pod[:2], name)) or guess
         return found
 
-    def sizes(self, answers: Mapping[str, Sequence[Series]]) -> dict[ContainerKey, dict[str, Samples]]:
+    def sizes(self, answers: Mapping[str, Sequence[Series]]) -> dict[ContainerKey, dict[str, Samples | float]]:
         """Requests and limits by signal."""
         found: dict[ContainerKey, dict[str, list[Series]]] = defaultdict(dict)
         for name, all_series in answers.items():
@@ -73,7 +74,16 @@ class FactReader:
                 if sized := self._sized[name].of(series):
                     key, signal = sized
                     found[key].setdefault(signal, []).append(series)
-        return {key: {signal: merged(series) for signal, series in signals.items()} for key, signals in found.items()}
+        return {
+            key: {signal: _settled(merged(series)) for signal, series in signals.items()}
+            for key, signals in found.items()
+        }
+
+
+def _settled(samples: Samples) -> Samples | float:
+    """The number that they all are; mostly nobody changes a size."""
+    values = samples[1]
+    return float(values[0]) if len(values) and (values == values[0]).all() else samples
 
 
 def oom_times(reasons: Sequence[Series], restarts: Sequence[Series], after_ms: int) -> dict[ContainerKey, list[int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from itertools import pairwise
 from typing import Generic, TypeVar
 
@@ -130,11 +130,11 @@ def of_one_job(series: Sequence[tuple[str, Series]]) -> list[Series]:
 
 
 class Meanings(Generic[T]):
-    """What labels mean, worked out once per distinct text of them: it repeats in every answer."""
+    """What labels mean, worked out once per distinct key: it repeats in every answer."""
 
     def __init__(self, meaning_of: Callable[[dict[str, str]], T]) -> None:
         self._meaning_of = meaning_of
-        self._known: dict[bytes, T] = {}
+        self._known: dict[Hashable, T] = {}
 
     def of(self, series: Series) -> T:
         """May be called from several threads."""

@@ -275,7 +275,7 @@ class History:
         """The next span as long as makes the largest answer what it should be; at most four times this one."""
         wanted = self._settings.chunked_samples if self._server.chunked else self._settings.answer_samples
         factor = min(wanted / max(samples, 1), 4.0)
-        self._span_s = min(max(self._span_s * factor, _SHORTEST_SPAN_S), self._settings.max_span_s)
+        self._span_s = min(max(self._span_s * factor, _SHORTEST_SPAN_S), self._settings.longest_s)
 
 
 def _of(

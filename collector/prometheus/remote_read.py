@@ -32,6 +32,8 @@ _TYPE, _DATA, _FIELDS_OF_CHUNK = 3 << 3, 4 << 3 | 2, 4
 """Tags of a Chunk message; its others are the times of its ends."""
 _AT_ONCE = 8192
 """Chunks decoded and thinned together: a million samples."""
+Key = tuple[bytes, ...]
+"""Labels as they came."""
 Span = tuple[int, int]
 """Milliseconds of which samples are wanted, both ends with them."""
 _Field = descriptor_pb2.FieldDescriptorProto
@@ -109,15 +111,13 @@ def _bounds(count: Times, length: Times) -> NDArray[np.intp]:
     return samples[np.append(0, np.cumsum(length))]
 
 
-def _listed(keys: Sequence[bytes], table: SampleTable) -> list[Series]:
+def _listed(keys: Sequence[Key], table: SampleTable) -> list[Series]:
     """Series that have a sample."""
     columns = zip(keys, table.columns(), strict=True)
     return [Series(key, _labels, time_ms, value) for key, (time_ms, value) in columns if len(time_ms)]
 
 
-def _parts(
-    keys: Sequence[bytes], length: Times, chunks: xor.Chunks
-) -> Iterator[tuple[Sequence[bytes], Times, xor.Chunks]]:
+def _parts(keys: Sequence[Key], length: Times, chunks: xor.Chunks) -> Iterator[tuple[Sequence[Key], Times, xor.Chunks]]:
     """Whole series with about `_AT_ONCE` chunks together: what is decoded at once is thinned while it is at hand."""
     ends = np.cumsum(length)
     begin, place = 0, 0
@@ -127,9 +127,9 @@ def _parts(
         begin, place = until, int(ends[until - 1])
 
 
-def _series_of(body: bytes) -> tuple[list[bytes], Times, xor.Chunks]:
+def _series_of(body: bytes) -> tuple[list[Key], Times, xor.Chunks]:
     """Keys of the series, how many chunks each has, and the chunks. Raises CorruptAnswerError."""
-    keys: list[bytes] = []
+    keys: list[Key] = []
     held: list[bytes] = []
     length: list[int] = []
     for frame in _frames(body):
@@ -138,7 +138,7 @@ def _series_of(body: bytes) -> tuple[list[bytes], Times, xor.Chunks]:
         except DecodeError as error:
             raise CorruptAnswerError(f"a frame of remote read that cannot be read: {error}") from error
         for series in answer.chunked_series:
-            key = b"".join([len(label).to_bytes(4, "big") + label for label in series.labels])
+            key = tuple(series.labels)
             chunks = series.chunks
             held.extend(chunks)
             if keys and keys[-1] == key:  # it began in the frame before
@@ -149,9 +149,7 @@ def _series_of(body: bytes) -> tuple[list[bytes], Times, xor.Chunks]:
     return _of_floats(keys, np.array(length, np.int64), *_unpacked(xor.Chunks.of(held)))
 
 
-def _of_floats(
-    keys: list[bytes], length: Times, chunks: xor.Chunks, kind: Times
-) -> tuple[list[bytes], Times, xor.Chunks]:
+def _of_floats(keys: list[Key], length: Times, chunks: xor.Chunks, kind: Times) -> tuple[list[Key], Times, xor.Chunks]:
     """Without native histograms, and without series that have nothing else."""
     floats = kind == _XOR
     if floats.all() and length.all():
@@ -219,14 +217,8 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
     raise CorruptAnswerError("a frame of remote read without its size")
 
 
-def _labels(key: bytes) -> Labels:
-    found, at = {}, 0
-    while at < len(key):
-        size = int.from_bytes(key[at : at + 4], "big")
-        label = _Label.FromString(key[at + 4 : at + 4 + size])
-        found[label.name] = label.value
-        at += 4 + size
-    return found
+def _labels(key: Key) -> Labels:
+    return {label.name: label.value for label in map(_Label.FromString, key)}
 
 
 def _file() -> descriptor_pb2.FileDescriptorProto:

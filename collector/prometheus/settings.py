@@ -64,7 +64,8 @@ class ImportSettings:
     """Samples that one answer in chunks should hold: 8 MB on the wire, 24 MB as columns here."""
 
     max_span_s: float = 86_400.0
-    """Longest span of one query, however few series there are: what a kill repeats, and what the server holds."""
+    """Longest span of one query, however few series there are: what a kill repeats, and what the server holds. With
+    `step_s` three times that, as of each answer a part is kept."""
 
     workers: int = 2
     """Queries at once. Two keep a server busy while we work on an answer; each more costs it memory."""
@@ -79,6 +80,11 @@ class ImportSettings:
     def gap_s(self) -> float:
         """`max_gap_s`, or three steps where those are longer: thinned samples are no silence."""
         return max(self.max_gap_s, 3 * self.step_s)
+
+    @property
+    def longest_s(self) -> float:
+        """`max_span_s`, or three of them where samples are thinned."""
+        return 3 * self.max_span_s if self.step_s else self.max_span_s
 
     @property
     def lead_s(self) -> float:
