@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ from models.peak16 import to_peak16
 from models.profile import PROFILE_FIELDS
 from models.reasons import Action
 from models.recommendation import RECOMMENDATION_FIELDS
-from recommender.exposition.publish import FleetSeries
+from recommender.exposition.publish import PACK_LEVEL, FleetSeries
 from recommender.exposition.settings import ExpositionSettings
 from recommender.mig.choose import SlicePolicy
 from recommender.view import Snapshot, View, join
@@ -53,12 +54,15 @@ def row(workloads: int) -> dict[str, Cell]:
         series.make(snapshot)
     best = min(_seconds(lambda: series.make(snapshot)) for _ in range(_REPEATS))
     text = series.make(snapshot)
+    packing = min(_seconds(lambda: gzip.compress(text, PACK_LEVEL)) for _ in range(_REPEATS))
     return {
         "workloads": workloads,
         "seconds": round(best, 4),
         "first pass, with advice": round(first, 4),
         "series": text.count(b"\n") - 2 * text.count(b"# TYPE "),
         "MB": round(len(text) / 1e6, 1),
+        "MB as gzip": round(len(gzip.compress(text, PACK_LEVEL)) / 1e6, 1),
+        "seconds to pack": round(packing, 4),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 import socket
 import ssl
@@ -20,7 +21,7 @@ from recommender.access.guard import Guard
 from recommender.api.app import create_app
 from recommender.api.settings import ApiSettings
 from recommender.audit import AuditTrail
-from recommender.exposition.publish import FleetSeries
+from recommender.exposition.publish import PACK_LEVEL, FleetSeries
 from recommender.fingerprint.recogniser import Recogniser
 from recommender.fingerprint.watch import Watch
 from recommender.kin.keeper import KinKeeper
@@ -84,12 +85,15 @@ def stages(
     fleet = FleetSeries(view, api.metrics, policy, meter, time.monotonic)
 
     def exposition() -> tuple[bytes, str]:
-        return meter.exposition() + fleet.text, CONTENT_TYPE
+        return meter.exposition() + fleet.ready.text, CONTENT_TYPE
+
+    def packed() -> tuple[bytes, str]:
+        return gzip.compress(meter.exposition(), PACK_LEVEL) + fleet.ready.packed, CONTENT_TYPE
 
     recogniser = Recogniser(api.fingerprint.model)
     watch = Watch(view, recogniser, api.fingerprint.check_interval_s, meter, time.time)
     kin = KinKeeper(view)
-    app = create_app(view, api, meter, time.monotonic, exposition, guard, recogniser, kin)
+    app = create_app(view, api, meter, time.monotonic, exposition, guard, recogniser, kin, packed)
 
     def follow(stop: threading.Event) -> None:
         Follower(log, view, settings["view"], meter, time.time).run(stop)

