@@ -6,46 +6,40 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated, Any
 
-from fastapi import APIRouter, FastAPI, Path, Query, Request, Response  # noqa: TID251 - this is fastapi's one home
+from fastapi import APIRouter, FastAPI, Query, Request, Response  # noqa: TID251 - this is fastapi's one home
 from fastapi.responses import HTMLResponse  # noqa: TID251
 
 from models.metrics import Meter
-from recommender.access.book import Asker
 from recommender.access.guard import Guard
 from recommender.access.restrict import restrict
 from recommender.api import answers, problems
 from recommender.api.decide import Decider
-from recommender.api.decide_format import AskedForm, chosen, documented_forms, rendered
 from recommender.api.decide_kin import KinOf
 from recommender.api.decide_routes import decide_routes
-from recommender.api.detail import detail
 from recommender.api.docs_page import page
 from recommender.api.edge import Edge
 from recommender.api.expect import expect_routes
 from recommender.api.extender_routes import extender_routes
 from recommender.api.extender_routes import schemas as extender_schemas
 from recommender.api.feed_routes import feed_routes
-from recommender.api.fingerprints import Fingerprints, with_fingerprint
+from recommender.api.fingerprints import Fingerprints
 from recommender.api.gate import REFUSALS, VERB_KEY, Asking, Gate, RouteTable, needs
-from recommender.api.ids import PREFIX, SERIES_SUFFIX, SUFFIX, candidates, raw_id
 from recommender.api.json_response import Json
-from recommender.api.listing import NodeQuery, WorkloadQuery, workload_page
+from recommender.api.listing import NodeQuery
 from recommender.api.pack import needs_inventory, pack_answer
 from recommender.api.pack_body import PackAnswer, PackRequest
 from recommender.api.place import place
 from recommender.api.place_body import PlaceAnswer, PlaceRequest
 from recommender.api.problems import Problem, documented
-from recommender.api.render import is_recommended, recommendation
 from recommender.api.scrape import Exposed, scraped
-from recommender.api.series import series
 from recommender.api.settings import ApiSettings
 from recommender.api.slices import SliceAdvisor
+from recommender.api.workload_routes import workload_routes
 from recommender.fingerprint.recogniser import Recogniser
 from recommender.kin.keeper import KinKeeper
 from recommender.placement.inventory import TopologyLabels
 from recommender.supply import Supplies
-from recommender.view import Row, Snapshot, View
-from recommender.view_query import QueryError
+from recommender.view import View
 
 _ABOUT = (
     "What workloads use, and what to give them. Quantities are per instance, in base units that each field's name says "
@@ -75,9 +69,7 @@ def create_app(
     decider = Decider(SliceAdvisor(settings.mig))
     kin_of = KinOf(kin or KinKeeper(view), now)
     routers = (
-        workload_routes(
-            view, settings, decider, Fingerprints(recogniser or Recogniser(settings.fingerprint.model))
-        ),
+        workload_routes(view, settings, decider, Fingerprints(recogniser or Recogniser(settings.fingerprint.model))),
         _node_routes(view),
         _placement_routes(view, supplies, decider.slices),
         decide_routes(view, supplies, decider, kin_of),
