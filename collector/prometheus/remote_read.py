@@ -108,7 +108,8 @@ def _decoded(decode: Callable[[xor.Chunks], xor.Decoded], chunks: xor.Chunks) ->
 def _bounds(count: Times, length: Times) -> NDArray[np.intp]:
     """Where each series begins and ends. count: samples of each chunk; length: chunks of each series."""
     samples = np.append(0, np.cumsum(count))
-    return samples[np.append(0, np.cumsum(length))]
+    bounds: NDArray[np.intp] = samples[np.append(0, np.cumsum(length))]
+    return bounds
 
 
 def _listed(keys: Sequence[Key], table: SampleTable) -> list[Series]:
