@@ -17,8 +17,9 @@ from recommender.admission.patch import Edit
 from recommender.admission.pod_sizes import Sized, Slot
 from recommender.admission.resources import Held
 from recommender.admission.sizing import asked_for
-from recommender.admission.slices import GPU, slice_instead
+from recommender.admission.slices import slice_instead
 from recommender.admission.wire import Quantities
+from recommender.mig.dialects import WHOLE_GPU
 
 Wanted = Mapping[str, str | None]
 
@@ -61,7 +62,7 @@ def size_plan(sized: Sized) -> Plan | None:
 def slice_plan(slot: Slot, advice: Advice, wanted: SliceAdvice) -> Plan:
     requests, limits = slice_instead(slot.container, wanted)
     speed = f"{wanted.speed_ratio:.0%} of its speed"
-    return Plan(slot, advice, requests, limits, (f"{words.step(GPU, '1', wanted.profile)} ({speed})",))
+    return Plan(slot, advice, requests, limits, (f"{words.step(WHOLE_GPU, '1', wanted.profile)} ({speed})",))
 
 
 def edits_of(plans: Iterable[Plan]) -> list[Edit]:

@@ -26,9 +26,10 @@ from recommender.admission.plan import Plan, edits_of, needs, size_plan, sizes_a
 from recommender.admission.pod_sizes import Sized, size_pod, slots_of
 from recommender.admission.settings import PodPolicy
 from recommender.admission.sizing import Kept
-from recommender.admission.slices import GPU, kept_gpu, whole_gpu
+from recommender.admission.slices import kept_gpu, whole_gpu
 from recommender.admission.who import owners_of, workload_id
 from recommender.admission.wire import Pod
+from recommender.mig.dialects import WHOLE_GPU
 
 Outcome = Literal["applied", "recommended", "unchanged", "off", "mirror-pod", "no-data"]
 MIRROR = "kubernetes.io/config.mirror"
@@ -162,7 +163,7 @@ class _Case:
             if why is None:
                 plans.append(slice_plan(slot, advice, wanted))
             else:
-                told.append(words.left(slot.container.name, f"{GPU} (MIG {wanted.profile} would do)", why))
+                told.append(words.left(slot.container.name, f"{WHOLE_GPU} (MIG {wanted.profile} would do)", why))
         return plans, told
 
     def _left(self, sized: Sequence[Sized]) -> Iterator[str]:

@@ -9,8 +9,8 @@ from recommender.admission.advice import SliceAdvice
 from recommender.admission.facts import NamespaceFacts
 from recommender.admission.resources import all_containers
 from recommender.admission.wire import Container, PodSpec
+from recommender.mig.dialects import WHOLE_GPU
 
-GPU = "nvidia.com/gpu"
 _VENDOR = "nvidia.com/"
 
 
@@ -29,8 +29,8 @@ def whole_gpu(container: Container) -> str | None:
     """How many whole GPUs it asks for, as it wrote it; None: none."""
     resources = container.resources
     for quantities in (resources.limits, resources.requests) if resources else ():
-        if quantities and GPU in quantities:
-            return str(quantities[GPU])
+        if quantities and WHOLE_GPU in quantities:
+            return str(quantities[WHOLE_GPU])
     return None
 
 
@@ -45,7 +45,7 @@ def kept_gpu(spec: PodSpec, container: Container, advice: SliceAdvice, facts: Na
     if spec.node_name or (spec.affinity and spec.affinity.node_affinity):
         return KeptGpu.PLACED
     named = {*facts.counted, *facts.container, *facts.pod}
-    if GPU in named or advice.resource in named:
+    if WHOLE_GPU in named or advice.resource in named:
         return KeptGpu.QUOTA
     wanted = (spec.node_selector or {}).items()
     return None if any(wanted <= labels.items() for labels in advice.free) else KeptGpu.NO_SLICE
@@ -55,7 +55,7 @@ def slice_instead(
     container: Container, advice: SliceAdvice
 ) -> tuple[Mapping[str, str | None], Mapping[str, str | None]]:
     """Requests and limits of the slice. An extended resource is never overcommitted: both say 1, whichever it had."""
-    swap: Mapping[str, str | None] = {advice.resource: "1", GPU: None}
+    swap: Mapping[str, str | None] = {advice.resource: "1", WHOLE_GPU: None}
     return swap, swap
 
 

@@ -113,7 +113,10 @@ def _any_spot(facts: Sequence[NodeFacts]) -> Sequence[NodeFacts]:
 
 
 def _unfit(room: NodeRoom, asks: PodAsks, seen: GpuSeen | None) -> str:
-    """Why the node's GPUs will never do; empty when they may."""
+    """Why the node's GPUs will never do; empty when they may. Of one that the inventory shows without GPUs it knows too little:
+    the scheduler, which has it among its candidates, was told of some by the device plugin."""
+    if not room.node.gpus:
+        return ""
     if asks.mig_profile:
         return _no_slice(room.node, asks)
     if len(room.node.gpus) < asks.gpus and not any(gpu.mig_enabled for gpu in room.node.gpus):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,10 +11,9 @@ from models.workload import WorkloadName
 from recommender.admission.facts import NoFacts
 from recommender.admission.who import owners_of
 from recommender.admission.wire import Container, Pod, Quantities
+from recommender.mig.dialects import WHOLE_GPU, mig_profile_of
 from recommender.view_query import QueryError
 
-GPU = "nvidia.com/gpu"
-_MIG = re.compile(r"nvidia\.com/mig-(\d+(?:c\.\d+)?g\.\d+gb(?:\.[a-z.]+)?)")
 _NONE = Decimal(0)
 Amounts = Mapping[str, Decimal]
 """By resource name."""
@@ -37,13 +35,12 @@ class PodAsks:
 def asks_of(pod: Pod) -> PodAsks:
     """As the scheduler counts it. Raises QueryError for a quantity that is none, or more GPUs than a node can have."""
     total = _total(pod)
-    slices = [(match[1], whole(count)) for name, count in total.items() if (match := _MIG.fullmatch(name)) and count]
-    profile, gpus = slices[0] if slices else ("", whole(total.get(GPU, _NONE)))
+    slices = [(found, whole(count)) for name, count in total.items() if (found := mig_profile_of(name)) and count]
+    profile, gpus = slices[0] if slices else ("", whole(total.get(WHOLE_GPU, _NONE)))
     if not 0 <= gpus <= _MOST_GPUS:
         raise QueryError("Pod.spec.containers", gpus, f"a node has at most {_MOST_GPUS} GPUs or slices for one pod")
-    name = re.sub(r"\.(?=[a-z])", "+", profile)
     cpu_milli, memory = milli(total.get("cpu", _NONE)), whole(total.get("memory", _NONE))
-    return PodAsks(min(max(cpu_milli, 0), _MOST) / 1000, min(max(memory, 0), _MOST), gpus, name)
+    return PodAsks(min(max(cpu_milli, 0), _MOST) / 1000, min(max(memory, 0), _MOST), gpus, profile)
 
 
 def workloads_of(pod: Pod, cluster: str) -> list[str]:
@@ -102,4 +99,4 @@ def _gpu_first(containers: Iterable[Container]) -> list[Container]:
 
 def _has_gpu(container: Container) -> bool:
     limits = container.resources.limits if container.resources else None
-    return any(name == GPU or _MIG.fullmatch(name) for name in limits or ())
+    return any(name == WHOLE_GPU or mig_profile_of(name) for name in limits or ())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from models.quantity import QuantityError, parse_quantity, whole
 from recommender.api.decide_body import MOST_JOBS, JobRequest
+from recommender.mig.dialects import WHOLE_GPU, mig_profile_of
 from recommender.view_query import QueryError
 
 _POD_SPEC: Mapping[str, tuple[str, ...]] = {
@@ -19,7 +19,7 @@ _POD_SPEC: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"), ("spec", "template")),
 }
 """Where the object has the pod that its pods are made from."""
-_MIG = re.compile(r"nvidia\.com/mig-(.+)")
+_MIG = "nvidia.com/mig-"
 _JOBS = TypeAdapter(list[JobRequest])
 
 
@@ -49,7 +49,7 @@ def _jobs(document: Any, cluster: str) -> Iterator[Any]:
             yield from _jobs(part, cluster)
     elif isinstance(document, Mapping) and "apiVersion" in document:
         if document.get("kind") == "List":
-            yield from _jobs(list(document.get("items") or ()), cluster)
+            yield from _jobs(_list(document, "items", "List"), cluster)
         else:
             yield from _of_object(document, cluster)
     else:
@@ -64,7 +64,7 @@ def _of_object(made: Mapping[str, Any], cluster: str) -> Iterator[dict[str, Any]
     for key in _POD_SPEC[kind]:
         pod = _map(pod, key, kind)
     spec, metadata = _map(pod, "spec", kind), _map(made, "metadata", kind)
-    for number, container in enumerate(spec.get("containers") or ()):
+    for number, container in enumerate(_list(spec, "containers", kind)):
         where = f"{kind}.containers[{number}]"
         if not isinstance(container, Mapping):
             raise QueryError(where, container, "a container is a map with a name")
@@ -79,13 +79,13 @@ def _of_object(made: Mapping[str, Any], cluster: str) -> Iterator[dict[str, Any]
             "args": container.get("args") or [],
             "labels": metadata.get("labels") or {},
             "node_labels": spec.get("nodeSelector") or {},
-            **_resources(container.get("resources") or {}, where),
+            **_resources(_map(container, "resources", where) if container.get("resources") else {}, where),
         }
 
 
 def _resources(resources: Mapping[str, Any], where: str) -> dict[str, Any]:
     """A limit without a request is the request too, as the API server sets it."""
-    limits, requests = (_quantities(resources.get(part), f"{where}.{part}") for part in ("limits", "requests"))
+    limits, requests = (_quantities(resources, part, where) for part in ("limits", "requests"))
     asked = {**limits, **requests}
     found: dict[str, Any] = {
         "cpu_cores": asked.get("cpu"),
@@ -93,19 +93,25 @@ def _resources(resources: Mapping[str, Any], where: str) -> dict[str, Any]:
         "memory_bytes": _whole(asked.get("memory")),
         "memory_limit_bytes": _whole(limits.get("memory")),
     }
-    slices = [(match[1], count) for name, count in asked.items() if (match := _MIG.fullmatch(name))]
+    slices = [(_profile(name, where), count) for name, count in asked.items() if name.startswith(_MIG)]
     if slices:
-        found |= {"mig_profile": re.sub(r"\.(?=[a-z])", "+", slices[0][0]), "gpus": _whole(slices[0][1])}
-    elif "nvidia.com/gpu" in asked:
-        found["gpus"] = _whole(asked["nvidia.com/gpu"])
+        found |= {"mig_profile": slices[0][0], "gpus": _whole(slices[0][1])}
+    elif WHOLE_GPU in asked:
+        found["gpus"] = _whole(asked[WHOLE_GPU])
     return found
 
 
-def _quantities(named: Any, where: str) -> dict[str, Any]:
+def _profile(resource: str, where: str) -> str:
+    if (profile := mig_profile_of(resource)) is None:
+        raise QueryError(f"{where}.resources", resource, "a MIG slice is written as nvidia.com/mig-1g.10gb")
+    return profile
+
+
+def _quantities(resources: Mapping[str, Any], part: str, where: str) -> dict[str, Any]:
     found = {}
-    for name, value in (named or {}).items() if isinstance(named or {}, Mapping) else ():
+    for name, value in (_map(resources, part, where) if resources.get(part) else {}).items():
         try:
-            found[str(name)] = parse_quantity(value, f"{where}.{name}")
+            found[str(name)] = parse_quantity(value, f"{where}.{part}.{name}")
         except QuantityError as error:
             raise QueryError(error.field, error.value, error.mend) from error
     return found
@@ -115,8 +121,15 @@ def _whole(quantity: Any) -> int | None:
     return None if quantity is None else whole(quantity)
 
 
-def _map(holder: Any, key: str, kind: str) -> Mapping[str, Any]:
+def _map(holder: Any, key: str, where: str) -> Mapping[str, Any]:
     found = holder.get(key) if isinstance(holder, Mapping) else None
     if not isinstance(found, Mapping):
-        raise QueryError(f"{kind}.{key}", found, "it has to be a map, as in the manifests that kubectl takes")
+        raise QueryError(f"{where}.{key}", found, "it has to be a map, as in the manifests that kubectl takes")
+    return found
+
+
+def _list(holder: Mapping[str, Any], key: str, where: str) -> list[Any]:
+    found = holder.get(key) or []
+    if not isinstance(found, list):
+        raise QueryError(f"{where}.{key}", found, "it has to be a list, as in the manifests that kubectl takes")
     return found

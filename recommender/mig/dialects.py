@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from models.hardware.discovery import find_gpu
+
+WHOLE_GPU = "nvidia.com/gpu"
+_MIG = "nvidia.com/mig-"
+_PROFILE = re.compile(r"(?:\d+c\.)?\d+g\.\d+gb(?:\.[a-z.]+)?")
 
 
 def kubernetes_resource(profile: str, count: int = 1) -> Mapping[str, str]:
     """Extended resource of NVIDIA's device plugin, strategy `mixed`: `+` is not allowed in its name and becomes `.`.
     An empty profile is the whole GPU."""
-    return {f"nvidia.com/mig-{profile.replace('+', '.')}" if profile else "nvidia.com/gpu": str(count)}
+    return {f"{_MIG}{profile.replace('+', '.')}" if profile else WHOLE_GPU: str(count)}
+
+
+def mig_profile_of(resource: str) -> str | None:
+    """The profile whose extended resource this is: `1g.10gb+me` of `nvidia.com/mig-1g.10gb.me`. None: it is another one."""
+    found = _PROFILE.fullmatch(resource.removeprefix(_MIG)) if resource.startswith(_MIG) else None
+    return re.sub(r"\.(?=[a-z])", "+", found[0]) if found else None
 
 
 def dra_selector(profile: str) -> str:

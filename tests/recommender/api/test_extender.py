@@ -71,15 +71,12 @@ def cut(name: str, *profiles: str) -> Node:
 
 
 def test_the_filter_looks_at_what_a_node_is_and_not_at_what_is_free() -> None:
-    """Two GPUs asked for: a full node of eight passes, as the scheduler counts what is free; one of one and one of none never
-    can; one that the inventory does not know passes."""
+    """Two GPUs asked for: a full node of eight passes, as the scheduler counts what is free; one of one never can;
+    one that the inventory does not know passes, and so does one whose GPUs it does not know: the scheduler knows of some there."""
     asked = client(gpu_node("full", busy=8), gpu_node("one", gpus=1), gpu_node("none", gpus=0))
     found = filtered(asked, pod(GPU="2"), "full", "one", "none", "new")
-    assert found["NodeNames"] == ["full", "new"]
-    assert found["FailedAndUnresolvableNodes"] == {
-        "one": "it has 1 GPUs, 2 are asked for",
-        "none": "it has 0 GPUs, 2 are asked for",
-    }
+    assert found["NodeNames"] == ["full", "none", "new"]
+    assert found["FailedAndUnresolvableNodes"] == {"one": "it has 1 GPUs, 2 are asked for"}
     assert (found["Nodes"], found["FailedNodes"], found["Error"]) == (None, {}, "")
 
 
@@ -133,16 +130,16 @@ def test_spot_nodes_are_not_refused() -> None:
 
 def test_a_plain_name_in_two_clusters_is_not_guessed() -> None:
     """Without a cluster the node is not known; with one it is."""
-    asked = client(gpu_node("a"), replace(gpu_node("a"), cluster="lab", gpus=()))
-    assert filtered(asked, pod(GPU="1"), "a")["NodeNames"] == ["a"]
-    assert filtered(asked, pod(GPU="1"), "a", cluster="lab")["NodeNames"] == []
+    asked = client(gpu_node("a"), replace(gpu_node("a", gpus=1), cluster="lab"))
+    assert filtered(asked, pod(GPU="2"), "a")["NodeNames"] == ["a"]
+    assert filtered(asked, pod(GPU="2"), "a", cluster="lab")["NodeNames"] == []
 
 
 def test_node_objects_are_answered_with_node_objects() -> None:
     """Without nodeCacheCapable whole nodes come and those that pass go back as they came."""
     items = [{"metadata": {"name": name, "labels": {"x": name}}} for name in ("a", "b")]
-    body = {"pod": pod(GPU="1"), "nodes": {"items": items}, "nodenames": None}
-    found = client(gpu_node("a"), gpu_node("b", gpus=0)).post("/v1/extender/filter", json=body).json()
+    body = {"pod": pod(GPU="2"), "nodes": {"items": items}, "nodenames": None}
+    found = client(gpu_node("a"), gpu_node("b", gpus=1)).post("/v1/extender/filter", json=body).json()
     assert found["Nodes"]["items"] == [items[0]]
     assert (found["NodeNames"], list(found["FailedAndUnresolvableNodes"])) == (None, ["b"])
 
@@ -197,7 +194,7 @@ class Counting(NullMeter):
 def test_what_is_late_or_fails_is_answered_neutrally(monkeypatch: pytest.MonkeyPatch) -> None:
     """Work that does not end within the deadline, and work that raises: every node passes, all score 5."""
     view, meter, ends = View(), Counting(), threading.Event()
-    view.snapshot, view.missing = Snapshot({}, by_name(gpu_node("a", gpus=0))), {}
+    view.snapshot, view.missing = Snapshot({}, by_name(gpu_node("a", gpus=1))), {}
     api = ApiSettings(extender=ExtenderSettings(deadline_ms=20))
     asked = TestClient(create_app(view, api, meter, lambda: 0.0, lambda: (b"", "")), base_url="http://localhost")
 
@@ -210,8 +207,8 @@ def test_what_is_late_or_fails_is_answered_neutrally(monkeypatch: pytest.MonkeyP
     for work in (hangs, breaks):
         monkeypatch.setattr(extender_routes, "filter_nodes", work)
         monkeypatch.setattr(extender_routes, "prioritize", work)
-        assert filtered(asked, pod(GPU="1"), "a")["NodeNames"] == ["a"]
-        assert scored(asked, pod(GPU="1"), "a") == {"a": 5}
+        assert filtered(asked, pod(GPU="2"), "a")["NodeNames"] == ["a"]
+        assert scored(asked, pod(GPU="2"), "a") == {"a": 5}
     ends.set()
     assert meter.outcomes == ["late", "late", "failed", "failed"]
 

@@ -79,6 +79,20 @@ def test_a_list_is_as_good_as_documents() -> None:
             "apiVersion: v1\nkind: Pod\nmetadata: {}\nspec: {containers: [{resources: {limits: {cpu: much}}}]}",
             "Pod.containers[0].limits.cpu",
         ),
+        ("apiVersion: v1\nkind: Pod\nmetadata: {}\nspec: {containers: 3}", "Pod.containers"),
+        (
+            "apiVersion: v1\nkind: Pod\nmetadata: {}\nspec: {containers: [{resources: all}]}",
+            "Pod.containers[0].resources",
+        ),
+        (
+            "apiVersion: v1\nkind: Pod\nmetadata: {}\nspec: {containers: [{resources: {limits: [cpu]}}]}",
+            "Pod.containers[0].limits",
+        ),
+        (
+            "apiVersion: v1\nkind: Pod\nmetadata: {}\nspec: {containers: [{resources: {limits: {nvidia.com/mig-x: 1}}}]}",
+            "Pod.containers[0].resources",
+        ),
+        ("apiVersion: v1\nkind: List\nitems: 3", "List.items"),
         ("!!python/object/apply:os.system [ls]", "file"),
     ],
 )

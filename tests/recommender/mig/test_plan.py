@@ -5,7 +5,7 @@ from __future__ import annotations
 from models.hardware.geometry import Slot
 from models.hardware.mig_table import MIG_GPUS
 from recommender.mig.demand import Demand, GpuKind, Instance, Size
-from recommender.mig.dialects import dra_selector, kubernetes_resource, slurm_gres
+from recommender.mig.dialects import dra_selector, kubernetes_resource, mig_profile_of, slurm_gres
 from recommender.mig.match import GpuState
 from recommender.mig.plan import plan
 
@@ -50,6 +50,8 @@ def test_profiles_in_the_words_of_schedulers() -> None:
     """The media variant has a dot where NVML has a plus."""
     profile = KIND.mig.profile("1g+me")
     assert kubernetes_resource(profile.name) == {"nvidia.com/mig-1g.10gb.me": "1"}
+    assert mig_profile_of("nvidia.com/mig-1g.10gb.me") == profile.name
+    assert (mig_profile_of("nvidia.com/gpu"), mig_profile_of("nvidia.com/mig-none")) == (None, None)
     assert dra_selector(KIND.mig.profile("3g").name) == "device.attributes['gpu.nvidia.com'].profile == '3g.40gb'"
     assert slurm_gres("3g.40gb", 2) == "gpu:3g.40gb:2"
     assert slurm_gres("3g.40gb", 1, "NVIDIA A100-SXM4-80GB") == "gpu:a100_3g.40gb:1"
