@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from crc32c import crc32c
 
 from collector.prometheus.client import PrometheusClient
 from collector.prometheus.queries import Newest
 from collector.prometheus.remote_read import CorruptAnswerError, series_in
 from collector.prometheus.selector import Matcher, matchers_of
 from collector.prometheus.settings import ServerSettings
+from tests.collector.prometheus.chunk_writer import chunk_of
 from tests.collector.prometheus.conftest import Serve
 from tests.collector.prometheus.world import T0, World, minutes
 
@@ -91,3 +93,36 @@ def test_a_damaged_answer_is_refused(body: bytes) -> None:
     """Cut short, without an end to its size, with a wrong checksum."""
     with pytest.raises(CorruptAnswerError):
         series_in(body, (0, 1))
+
+
+def held(tag: int, data: bytes) -> bytes:
+    """A field of under 128 bytes, as protobuf writes it."""
+    return bytes([tag, len(data)]) + data
+
+
+def answer(*series: tuple[str, list[bytes]]) -> bytes:
+    """A frame with series of one label each and their Chunk messages."""
+    listed = [
+        held(0x0A, held(0x0A, b"app") + held(0x12, app.encode())) + b"".join(held(0x12, one) for one in chunks)
+        for app, chunks in series
+    ]
+    frame = b"".join(held(0x0A, one) for one in listed)
+    return bytes([len(frame)]) + crc32c(frame).to_bytes(4, "big") + frame
+
+
+XOR, HISTOGRAM = b"\x08\x01\x10\x02\x18\x01", b"\x18\x02"
+
+
+def test_native_histograms_are_left_out() -> None:
+    """A series that has only one is none; beside samples they count not."""
+    samples = XOR + held(0x22, chunk_of([(5, 1.0), (6, 2.0)]))
+    other = HISTOGRAM + held(0x22, b"?")
+    found = series_in(answer(("a", [other]), ("b", [other, samples])), (0, 10))
+    assert read(found) == {"b": ([5, 6], [1.0, 2.0])}
+
+
+@pytest.mark.parametrize("chunk", [XOR + b"\x22\x7f", XOR[:-1], b"\x08" + b"\xff" * 12])
+def test_a_damaged_chunk_message_is_refused(chunk: bytes) -> None:
+    """Longer than its answer, cut short, a number without an end."""
+    with pytest.raises(CorruptAnswerError):
+        series_in(answer(("a", [chunk])), (0, 10))
