@@ -17,7 +17,6 @@ NODE_LABELS = ("cluster", "node")
 GPU_LABELS = ("cluster", "node", "gpu")
 NAMESPACE_LABELS = ("cluster", "namespace")
 UNITS = {"cpu": "cores", "memory": "bytes"}
-STATISTICS = ("last", "p50", "p95", "peak")
 
 
 def _workload(name: str, help: str, *labels: str, kind: MetricKind = "gauge") -> MetricSpec:

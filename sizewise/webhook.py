@@ -19,6 +19,7 @@ import uvloop
 
 from models.speed.carried import carried_model
 from recommender.adapters.certificates import expires_s
+from recommender.adapters.kubernetes.where import reachable
 from recommender.admission.app import AdmissionApp
 from recommender.admission.book import SizeBook
 from recommender.admission.cluster_facts import ClusterFacts
@@ -101,12 +102,11 @@ def _slices(settings: WebhookSettings) -> SliceBook | None:
 
 def _facts(settings: WebhookSettings, stop: threading.Event) -> Facts:
     """lightkube is loaded only where Kubernetes is watched."""
-    from recommender.adapters.kubernetes.client import reachable
-    from recommender.adapters.kubernetes.watch import ClusterWatch
-
     if settings.watch == "no" or (settings.watch == "auto" and not reachable(settings.kubeconfig)):
         _log.warning("Kubernetes is not watched: LimitRanges, ResourceQuotas and labels of namespaces are not known")
         return NoFacts()
+    from recommender.adapters.kubernetes.watch import ClusterWatch
+
     facts = ClusterFacts()
     ClusterWatch(settings.kubeconfig, facts).start(stop)
     return facts

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 from models.columns import Array, Columns
-from models.recommendation import RECOMMENDATION_FIELDS
 from models.workload import WorkloadName
 from recommender.admission.advice import Advice, ResourceAdvice, SliceAdvice
 from recommender.admission.slice_book import SliceBook
@@ -19,7 +18,6 @@ from recommender.recommendation_id import recommendation_id
 
 SlabKey = tuple[int, str]
 READ = ("computed_ms", "confidence", "action", "reasons", "target", "lower", "upper")
-READ_FIELDS = tuple(field for field in RECOMMENDATION_FIELDS if field.name in READ)
 
 
 class Slab:

@@ -42,7 +42,11 @@ class Table(Generic[V]):
         self.version += 1
 
     def drop(self, namespace: str, name: str) -> None:
-        self._objects[namespace] = {known: value for known, value in self.of(namespace).items() if known != name}
+        left = {known: value for known, value in self.of(namespace).items() if known != name}
+        if left:
+            self._objects[namespace] = left
+        else:
+            self._objects.pop(namespace, None)
         self.version += 1
 
 
@@ -72,6 +76,7 @@ class ClusterFacts:
     def namespace(self, name: str) -> NamespaceFacts | None:
         rules = (self.namespaces, self.limit_ranges, self.quotas)
         if not all(table.complete for table in rules) or name not in self.namespaces.of(name):
+            self._merged.pop(name, None)
             return None
         version = sum(table.version for table in rules)
         seen, facts = self._merged.get(name, (-1, None))

@@ -98,7 +98,10 @@ class BookFollower:
         elif slices := self._book.slices:
             if record.stream == INVENTORY:
                 slices.put_node(record.key, decode_json(record.value, Node) if record.value is not None else None)
-            elif record.value is not None and schema == schemas.PROFILE and self._due(key, reader):
+            elif record.value is None:
+                slices.drop_profiles(key)
+                self._read_at_s.pop(key, None)
+            elif schema == schemas.PROFILE and self._due(key, reader):
                 slices.put_profiles(key, decode_columns(record.value, PROFILE_FIELDS, only=GPU_COLUMNS))
 
     def _due(self, key: SlabKey, reader: Reader) -> bool:

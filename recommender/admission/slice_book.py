@@ -6,7 +6,7 @@ workload's profile or the nodes are told anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from models.columns import Columns
 from models.inventory import Node
@@ -20,6 +20,7 @@ from recommender.mig.dialects import kubernetes_resource
 GPU_COLUMNS = frozenset(field.name for field in GPU_FIELDS)
 _HOUR_MS = 3_600_000
 Labels = Mapping[str, str]
+SlabKey = tuple[int, str]
 
 
 class SliceBook:
@@ -27,8 +28,8 @@ class SliceBook:
 
     def __init__(self, model: SpeedModel, policy: SlicePolicy, min_hours: float) -> None:
         self._model, self._policy, self._least_ms = model, policy, min_hours * _HOUR_MS
-        self._seen: dict[str, GpuSeen] = {}
-        self._slabs: dict[tuple[int, str], Sequence[str]] = {}
+        self._seen: dict[str, tuple[SlabKey, GpuSeen]] = {}
+        self._slabs: dict[SlabKey, Sequence[str]] = {}
         self._nodes: dict[str, Node] = {}
         self._held: Mapping[str, GpuHeld] = {}
         self._free: Mapping[str, tuple[Labels, ...]] = {}
@@ -41,10 +42,10 @@ class SliceBook:
             return None
         advice = self._advice
         if workload not in advice:
-            advice[workload] = self._advise(workload, seen)
+            advice[workload] = self._advise(workload, seen[1])
         return advice[workload]
 
-    def put_profiles(self, key: tuple[int, str], profiles: Columns) -> None:
+    def put_profiles(self, key: SlabKey, profiles: Columns) -> None:
         """The GPU columns of one slab. Most have no GPU, and cost a look at one column."""
         found = {}
         for row in profiles["gpu_covered_ms"].nonzero()[0].tolist():
@@ -53,11 +54,16 @@ class SliceBook:
             )
             seen = gpu_seen(one) if int(one["gpu_covered_ms"][0]) >= self._least_ms else None
             if seen is not None:
-                found[profiles.workloads[row]] = seen
-        for gone in set(self._slabs.get(key, ())) - set(found):
-            self._seen.pop(gone, None)
+                found[profiles.workloads[row]] = key, seen
+        self._forget(key, found)
         self._seen.update(found)
         self._slabs[key] = list(found)
+        self._advice = {}
+
+    def drop_profiles(self, key: SlabKey) -> None:
+        """All workloads of this slab were forgotten."""
+        self._forget(key, ())
+        self._slabs.pop(key, None)
         self._advice = {}
 
     def put_node(self, key: str, node: Node | None) -> None:
@@ -80,6 +86,12 @@ class SliceBook:
                 free.setdefault(resource, []).append(node.labels)
         self._free = {resource: tuple(labels) for resource, labels in free.items()}
         self._advice = {}
+
+    def _forget(self, key: SlabKey, still: Collection[str]) -> None:
+        """Those of a slab that are not in it any more, nor have moved to another."""
+        for workload in self._slabs.get(key, ()):
+            if workload not in still and self._seen.get(workload, (None,))[0] == key:
+                del self._seen[workload]
 
     def _advise(self, workload: str, seen: GpuSeen) -> SliceAdvice | None:
         """Only what is sure: an answer near the line, which a probe has to confirm, is for people to decide."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,8 +13,6 @@ from lightkube.core.decoders import WatchEvent, decode_list
 from lightkube.core.exceptions import ApiError, ConfigError, LoadResourceError
 from lightkube.models.meta_v1 import Status
 
-_SERVICE = "KUBERNETES_SERVICE_HOST"
-
 
 class KubernetesError(Exception):
     """Kubernetes cannot be reached, or refuses. `status`: of its answer; 0 without one. The message holds the mend."""
@@ -23,11 +20,6 @@ class KubernetesError(Exception):
     def __init__(self, message: str, status: int = 0) -> None:
         super().__init__(message)
         self.status = status
-
-
-def reachable(kubeconfig: str) -> bool:
-    """Whether something says where Kubernetes is: a file, or the pod that this runs in."""
-    return bool(kubeconfig or os.environ.get("KUBECONFIG") or os.environ.get(_SERVICE))
 
 
 def connect(kubeconfig: str) -> Client:

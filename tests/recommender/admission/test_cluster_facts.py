@@ -43,6 +43,8 @@ def test_a_change_is_seen_though_the_namespace_was_looked_up_before() -> None:
     found = facts.namespace("ns")
     assert found is not None
     assert not found.counted
+    facts.namespaces.drop("ns", "ns")
+    assert facts.namespace("ns") is None
 
 
 def test_of_several_limit_ranges_the_strictest_counts() -> None:

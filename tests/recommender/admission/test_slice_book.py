@@ -98,6 +98,17 @@ def test_too_little_gpu_time_says_nothing() -> None:
     assert (made.slice_of("a"), made.slice_of("nobody")) == (None, None)
 
 
+def test_a_workload_is_forgotten_with_its_slab_and_not_with_one_that_it_has_left() -> None:
+    """`a` moves from slab 0 to slab 1, `b` goes with all of slab 0."""
+    made, other = book(), (0, "slab/1")
+    made.put_profiles(KEY, profiles("a", "b"))
+    made.put_profiles(other, profiles("a"))
+    made.put_profiles(KEY, profiles("b"))
+    assert (made.slice_of("a") is None, made.slice_of("b") is None) == (False, False)
+    made.drop_profiles(KEY)
+    assert (made.slice_of("a") is None, made.slice_of("b") is None) == (False, True)
+
+
 def test_several_gpus_are_no_slice() -> None:
     """Slices cannot talk to each other."""
     two = profiles("a")
