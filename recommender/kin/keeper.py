@@ -27,8 +27,8 @@ class KinKeeper:
     def index(self) -> KinIndex:
         """Of the newest snapshot while it is small; of one that `refresh` came to while it is large."""
         made, snapshot = self._made, self._view.snapshot
-        if made is None:
-            return self.refresh()
+        if made is None or _outgrown(made[0], snapshot):
+            return self._first()
         if made[0] is not snapshot and len(snapshot) <= _AT_ONCE:
             with self._lock:
                 return self._make(_still_good(made[1], len(snapshot)))
@@ -44,11 +44,23 @@ class KinKeeper:
         with self._lock:
             return self._make(None)
 
+    def _first(self) -> KinIndex:
+        """Of a large view, made by whoever asks first; who asked meanwhile takes that one."""
+        with self._lock:
+            if self._made is not None and not _outgrown(self._made[0], self._view.snapshot):
+                return self._made[1]
+            return self._make(None)
+
     def _make(self, calibration: Calibration | None) -> KinIndex:
         snapshot = self._view.snapshot
         index = KinIndex.of(snapshot, self._words, calibration)
         self._made = snapshot, index
         return index
+
+
+def _outgrown(made_of: Snapshot, now: Snapshot) -> bool:
+    """Whether the index is of a view that was small, as while the log is being read, and the view is large by now."""
+    return len(made_of) <= _AT_ONCE < len(now)
 
 
 def _still_good(before: KinIndex, workloads: int) -> Calibration | None:

@@ -206,6 +206,18 @@ def test_the_keeper_follows_a_small_view_and_leaves_what_it_gave() -> None:
     assert len(first) == 40
 
 
+def test_a_view_that_was_asked_before_the_log_was_read_is_not_told_from_nobody() -> None:
+    """Asked while empty; then there are 2,001 workloads, which are more than an index is made of at each question."""
+    view = View()
+    keeper = KinKeeper(view)
+    assert len(keeper.index) == 0
+    view.snapshot = fleet([job(f"web-{k}") for k in range(2001)], 1.0, 1.0)
+    first = keeper.index
+    assert len(first) == 2001
+    view.snapshot = fleet([job(f"web-{k}") for k in range(2002)], 1.0, 1.0)
+    assert keeper.index is first
+
+
 def test_durations_are_kept_within_three_percent() -> None:
     """Twelve steps a doubling: half a step is 2^(1/24) = 2.9 %."""
     seconds = np.array([1.0, 59.0, 3600.0, 86_400.0, 2e6])
