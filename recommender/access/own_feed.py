@@ -103,7 +103,7 @@ class OwnFeed:
         there = restrict(snapshot, self._scope)
         for number, part in enumerate(parts):
             for workload in self._gone(part, place.sure[number]):
-                if workload > place.after and there.get(workload) is None:
+                if workload > place.after and not _recommended(there, workload):
                     yield Change(workload, partitions[number])
 
     def _gone(self, part: PartitionChanges, since: int) -> Iterator[str]:
@@ -112,6 +112,12 @@ class OwnFeed:
                 if offset < since:
                     break
                 yield workload
+
+
+def _recommended(own: Snapshot, workload: str) -> bool:
+    """Somewhere: it may have moved. A profile may outlive its recommendation for a moment, and then says nothing."""
+    row = own.get(workload)
+    return row is not None and int(row["computed_ms"]) > 0
 
 
 def _follows(place: Place, parts: Sequence[PartitionChanges]) -> bool:

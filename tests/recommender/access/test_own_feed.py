@@ -17,8 +17,8 @@ from recommender.access.own_feed import OwnCursor, OwnFeed
 from recommender.access.scope import Scope
 from recommender.access.seal import Sealer, SealError
 from recommender.changes import ChangeTracker
-from recommender.view import Snapshot
-from tests.recommender.view_columns import columns, slab
+from recommender.view import Snapshot, join
+from tests.recommender.view_columns import columns, profiles, slab
 
 SEALER = Sealer(bytes(range(32)))
 SCOPE = Scope.of(["read"], ["prod/shop"])
@@ -56,6 +56,16 @@ def read(feed: OwnFeed, snapshot: Snapshot, cursor: str, limit: int) -> tuple[li
     """One page by a reader that holds a text: (workload, whether it is there), cursor, reset, more."""
     found = feed.page(snapshot, feed.cursor(cursor) if cursor else None, limit)
     return [(c.workload, c.row is not None) for c in found.changes], str(found.cursor), found.reset, found.more
+
+
+def test_who_is_gone_is_told_though_its_profile_is_still_there() -> None:
+    """Profiles and recommendations are streams apart: that the profile went too may be read a moment later."""
+    log, feed = Log(), OwnFeed(SCOPE, SEALER)
+    log.change(OURS[0], 5)
+    _, cursor, _, _ = read(feed, log.snapshot(), "", 10)
+    log.change(OURS[0], 0)
+    late = Snapshot({(0, "slab/0"): join(profiles([OURS[0]]), None, None)}, changes=log.tracker.freeze())
+    assert read(feed, late, cursor, 10)[0] == [(OURS[0], False)]
 
 
 steps = st.lists(st.tuples(st.sampled_from(OURS + THEIRS), st.booleans(), st.booleans()), max_size=40)
