@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from collector.source import Moment, Reading, Source, SourceError
 
+_MEND = "its driver may hang: look at the kernel's log"
+
 
 @dataclass(slots=True)
 class _Read:
@@ -26,9 +28,10 @@ class _Read:
 class InTime:
     """A source as another one has it, that answers within `deadline_s` or says that it does not."""
 
-    def __init__(self, source: Source, deadline_s: float) -> None:
+    def __init__(self, source: Source, deadline_s: float, mend: str = _MEND) -> None:
+        """mend: what to look at while it hangs."""
         self.name = source.name
-        self._source, self._deadline_s = source, deadline_s
+        self._source, self._deadline_s, self._mend = source, deadline_s, mend
         self._running: _Read | None = None
         self._state: bytes | None = None
 
@@ -42,9 +45,7 @@ class InTime:
             running.done.wait(self._deadline_s)
         if not running.done.is_set():
             waited_s = max((now.steady_ms - running.began.steady_ms) / 1000, self._deadline_s)
-            raise SourceError(
-                f"source {self.name} did not answer in {waited_s:.0f} s; its driver may hang: look at the kernel's log"
-            )
+            raise SourceError(f"source {self.name} did not answer in {waited_s:.1f} s; {self._mend}")
         self._running = None
         self._state = running.state
         if running.error is not None:

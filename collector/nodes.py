@@ -10,16 +10,21 @@ from models.inventory import Allocation, Node
 
 
 def joined(parts: Sequence[Node]) -> Node:
-    """The node that all parts (at least one) tell of: of each field what the first part that has it says; GPUs,
-    coverage and what workloads hold are put together. `time_ms` is the newest."""
+    """The node that all parts (at least one) tell of: of each field, and of each label, what the first part that has it
+    says; GPUs, coverage and what workloads hold are put together. `time_ms` is the newest."""
     known: dict[str, Any] = {}
     for name in (field.name for field in fields(Node)):
         known[name] = next(filter(None, (getattr(part, name) for part in parts)), getattr(parts[0], name))
+    labels: dict[str, str] = {}
+    for part in reversed(parts):
+        labels |= part.labels
     return replace(
         parts[0],
         **known
         | {
             "time_ms": max(part.time_ms for part in parts),
+            "labels": labels,
+            "spot": next((part.spot for part in parts if part.spot is not None), None),
             "gpus": tuple(gpu for part in parts for gpu in part.gpus),
             "coverage": tuple(line for part in parts for line in part.coverage),
             "allocations": _held(allocation for part in parts for allocation in part.allocations),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from collector.dcgm.settings import DcgmSettings
+from collector.kubernetes.settings import KubernetesSettings
 from collector.listen_settings import ListenSettings
 
 
@@ -46,6 +47,28 @@ class HostSettings:
             raise ValueError(f"max_process_groups is {self.max_process_groups}; it must be at least 1")
         if self.limits_interval_s <= 0:
             raise ValueError(f"limits_interval_s is {self.limits_interval_s}; it must be above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class FactsSettings:
+    """What is said of this node by hand. It wins over what is found."""
+
+    labels: dict[str, str] = field(default_factory=dict)
+    """Labels by which jobs and racks choose this node, beside those that Kubernetes knows."""
+
+    zone: str = ""
+    """Zone of this node. Empty: the one that Kubernetes knows."""
+
+    spot: bool | None = None
+    """Whether this node may be taken away at any time. Unset: what its labels in Kubernetes say."""
+
+    price_usd_per_hour: float | None = None
+    """What this node costs. Unset: not known, and advice on spot nodes says so."""
+
+    def __post_init__(self) -> None:
+        price = self.price_usd_per_hour
+        if price is not None and not 0 <= price < float("inf"):
+            raise ValueError(f"price_usd_per_hour is {price}; it must be 0 or more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +114,8 @@ class CollectorSettings:
     host: HostSettings = field(default_factory=HostSettings)
     listen: ListenSettings = field(default_factory=ListenSettings)
     dcgm: DcgmSettings = field(default_factory=DcgmSettings)
+    kubernetes: KubernetesSettings = field(default_factory=KubernetesSettings)
+    facts: FactsSettings = field(default_factory=FactsSettings)
 
     def __post_init__(self) -> None:
         if self.interval_s < 0.1:

@@ -109,5 +109,8 @@ class Node:
     zone: str = ""
     spot: bool | None = None
     price_usd_per_hour: float | None = None
+    allocatable_cpu_cores: float | None = None
+    """What a scheduler may hand out of `cpu_cores`, the rest being kept for the system. None: nobody tells, so all of it."""
+    allocatable_memory_bytes: int | None = None
     allocations: tuple[Allocation, ...] = ()
     coverage: tuple[Coverage, ...] = ()

@@ -56,7 +56,7 @@ class NodeRoom:
 
 
 def room_of(node: Node, topology: TopologyLabels | None = None) -> NodeRoom:
-    """What allocations hold is taken off.
+    """What allocations hold is taken off what a scheduler may hand out, which is all of the node where nobody tells.
 
     An allocation that names no CPU or memory holds none that is known; a GPU is taken whole where the share is not told. GPUs
     cut by MIG offer the instances that no allocation names.
@@ -66,8 +66,14 @@ def room_of(node: Node, topology: TopologyLabels | None = None) -> NodeRoom:
     free = tuple(GONE if gpu.mig_enabled else _free_share(shares.get(gpu.uuid, {})) for gpu in node.gpus)
     return NodeRoom(
         node,
-        _left(1000 * node.cpu_cores, [1000 * cpu for cpu, *_ in holders if cpu is not None]),
-        _left(node.memory_bytes, [memory for _, memory, *_ in holders if memory is not None]),
+        _left(
+            1000 * (node.allocatable_cpu_cores or node.cpu_cores),
+            [1000 * cpu for cpu, *_ in holders if cpu is not None],
+        ),
+        _left(
+            node.allocatable_memory_bytes or node.memory_bytes,
+            [memory for _, memory, *_ in holders if memory is not None],
+        ),
         free,
         _mig_free(node.gpus, set(shares)),
         facts_of(node, topology or TopologyLabels()),
