@@ -30,6 +30,7 @@ from models.recommendation import RECOMMENDATION_FIELDS
 from recommender.api.app import create_app
 from recommender.api.settings import ApiSettings
 from recommender.view import Slab, Snapshot, View, join
+from sizewise.cycles import settle
 from stream.columns_codec import encode_columns
 
 NODES, QUESTIONS, WORKLOADS, SLAB = 1500, 400, 10_000, 256
@@ -107,6 +108,7 @@ def _served() -> Iterator[tuple[int, psutil.Process]]:
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,), daemon=True)
     process.start()
+    theirs.close()  # so that a server that dies at its start is an end of file here, and not a wait without end
     try:
         yield ours.recv(), psutil.Process(process.pid)
     finally:
@@ -122,6 +124,7 @@ def _serve(pipe: Connection) -> None:
     slabs = {(0, f"slab/{n}"): _slab(n, random) for n in range(-(-WORKLOADS // SLAB))}
     view.snapshot, view.missing = Snapshot(slabs, nodes), {}
     view.snapshot.prepare()
+    settle()  # as `serve` does once it has read the log
     app = create_app(view, ApiSettings(), NullMeter(), time.monotonic, lambda: (b"", ""))
     config = uvicorn.Config(app, log_config=None, access_log=False)
     listener = socket.create_server(("127.0.0.1", 0))
