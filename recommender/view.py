@@ -11,6 +11,7 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from models.columns import Array, Columns, Field, empty_arrays
 from models.events import WorkloadEvent
@@ -143,6 +144,12 @@ class Snapshot:
         """NAME_COLUMNS over all rows. Chunks are shared with the slabs: nothing is copied."""
         empty = pa.table([pa.array([], pa.string())] * len(NAME_COLUMNS), names=list(NAME_COLUMNS))
         return pa.concat_tables([empty, *(slab.names for slab in self.slabs.values())])
+
+    @cached_property
+    def only_cluster(self) -> str:
+        """The cluster of all workloads; empty where there are several, or none."""
+        found = [name for name in pc.unique(self.names["cluster"]).to_pylist() if name]
+        return str(found[0]) if len(found) == 1 else ""
 
     @cached_property
     def saving(self) -> Array:

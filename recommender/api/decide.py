@@ -109,7 +109,7 @@ def _known(value: float) -> float | None:
 
 
 def _evidence(ground: Ground, job: JobRequest) -> Evidence:
-    workload = workload_of(job)
+    workload = workload_of(job, ground.snapshot.only_cluster)
     own = own_evidence(ground.snapshot, workload)
     return own or kin_evidence(ground.kin(), workload, job) or no_evidence(workload)
 

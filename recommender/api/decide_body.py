@@ -39,7 +39,11 @@ class JobRequest(Strict):
         description="its id, where it is known; null: made of the five parts below, where `kind` and `name` are there",
         examples=["prod/ml/Job/train/main"],
     )
-    cluster: str | None = Field(default=None, max_length=253, description="only nodes of this cluster")
+    cluster: str | None = Field(
+        default=None,
+        max_length=253,
+        description="of the job and of its candidate nodes; null: of the job the only one that is known",
+    )
     namespace: str = Field(default="", max_length=253, description="Kubernetes namespace, Slurm account, or `host`")
     kind: str = Field(default="", max_length=253, description="of its owner: `Deployment`, `CronJob`, `slurm-job`")
     name: str = Field(default="", max_length=1000, description="of its owner: stable from run to run")

@@ -35,13 +35,13 @@ class Evidence:
     because: tuple[Because, ...] = ()
 
 
-def workload_of(job: JobRequest) -> str:
-    """The id that the job names, or that its parts make; empty where they do not."""
+def workload_of(job: JobRequest, only_cluster: str) -> str:
+    """The id that the job names, or that its parts make; empty where they do not. only_cluster: its cluster, if it says none."""
     if job.workload is not None:
         return job.workload
     if not (job.kind and job.name):
         return ""
-    return str(WorkloadName(job.cluster or "", job.namespace, job.kind, job.name, job.container))
+    return str(WorkloadName(job.cluster or only_cluster, job.namespace, job.kind, job.name, job.container))
 
 
 def own_evidence(snapshot: Snapshot, workload: str) -> Evidence | None:

@@ -77,6 +77,14 @@ def test_the_parts_of_its_name_are_as_good_as_its_id() -> None:
     assert ask(client_over(cart(), {}), cpu_cores=2, **parts)["workload"] == CART
 
 
+def test_a_job_that_names_no_cluster_is_of_the_only_one_there_is() -> None:
+    """With two of them nobody knows which."""
+    parts = {"namespace": "shop", "kind": "Deployment", "name": "cart", "container": "server"}
+    assert ask(client_over(cart(), {}), cpu_cores=2, **parts)["source"] == "own-history"
+    slabs = {**cart().slabs, (0, "slab/1"): slab(["lab/shop/Deployment/cart/server"])}
+    assert ask(client_over(Snapshot(slabs), {}), cpu_cores=2, **parts)["source"] != "own-history"
+
+
 def test_what_is_within_the_bounds_stays() -> None:
     """0.6 lies between 0.4 and 0.7: request and limit as they are asked for."""
     cpu = ask(client_over(cart(), {}), workload=CART, cpu_cores=0.6, cpu_limit_cores=3)["cpu"]
