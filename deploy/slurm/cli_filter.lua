@@ -35,8 +35,9 @@ local function job(options)
 end
 
 local function ask(body)
-  local head = token and " -H " .. shell("Authorization: Bearer " .. token) or ""
-  local pipe = io.popen("curl -sf -m 1 -H 'Content-Type: application/json'" .. head .. " -d " .. shell(body)
+  -- from standard input, as anyone on the machine may read the arguments of a process
+  local head = token and "printf 'Authorization: Bearer %s' \"$SIZEWISE_TOKEN\" | " or ""
+  local pipe = io.popen(head .. "curl -sf -m 1 -H 'Content-Type: application/json'" .. (token and " -H @-" or "") .. " -d " .. shell(body)
     .. " " .. shell(url .. "/v1/recommend?format=slurm") .. " 2>/dev/null")
   local told = {}
   for line in pipe and pipe:lines() or function() end do
