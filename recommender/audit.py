@@ -59,10 +59,18 @@ class AuditTrail:
             while not stop.is_set():
                 if batch := self._next():
                     self._deliver(writer, batch, stop)
-            while batch := self._next(wait_s=0):
-                self._deliver(writer, batch, stop)
+            self._finish(writer, stop)
         finally:
             writer.close()
+
+    def _finish(self, writer: Writer, stop: threading.Event) -> None:
+        """What is left, once. A log that is away is asked once and not again for each batch: who stops us waits."""
+        there = True
+        while batch := self._next(wait_s=0):
+            if there:
+                there = self._deliver(writer, batch, stop)
+            else:
+                self._lose(batch)
 
     def _next(self, wait_s: float = _WAIT_S) -> Sequence[AuditEntry]:
         batch: list[AuditEntry] = []
@@ -76,13 +84,13 @@ class AuditTrail:
             pass
         return batch
 
-    def _deliver(self, writer: Writer, batch: Sequence[AuditEntry], stop: threading.Event) -> None:
-        """Again and again while the log is away; after `stop` no more, and what is left is counted as dropped."""
+    def _deliver(self, writer: Writer, batch: Sequence[AuditEntry], stop: threading.Event) -> bool:
+        """Whether it is written. Again and again while the log is away; after `stop` no more, and it is counted as dropped."""
         while True:
             try:
                 writer.append(AUDIT, [message_of(entry) for entry in batch])
                 writer.flush(_FLUSH_S)
-                return
+                return True
             except LogUnavailableError as error:
                 _log.warning("audit entries wait, the log is away: %s", error)
             except LogError:
@@ -90,7 +98,7 @@ class AuditTrail:
                 raise
             if stop.wait(_RETRY_S):
                 self._lose(batch)
-                return
+                return False
 
     def _lose(self, batch: Sequence[AuditEntry]) -> None:
         for entry in batch:

@@ -131,6 +131,17 @@ def test_told_to_stop_while_the_log_is_away_it_counts_what_it_loses() -> None:
     assert meter.seen["dropped_entries_total", "denied"] == 1
 
 
+def test_told_to_stop_it_asks_a_log_that_is_away_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five entries wait, two to a batch: three batches, one flush, nine left of the ten that would fail."""
+    monkeypatch.setattr("recommender.audit._BATCH", 2)
+    meter, log = Counting(), Away(failures=10)
+    trail = AuditTrail(meter)
+    for number in range(5):
+        trail.write(entry(number))
+    trail.run(cast(EventLog, log), ended())
+    assert (log.failures, meter.seen["dropped_entries_total", "denied"]) == (9, 5)
+
+
 def test_hostile_text_is_cut_and_written(log: EventLog) -> None:
     """A lone surrogate and a megabyte of path do not keep an entry out: 500 characters are kept, `?` stands for the rest."""
     trail = AuditTrail(Counting())
