@@ -111,6 +111,39 @@ def test_the_webhook_may_do_what_it_needs_and_no_more(cluster: KubernetesCluster
     assert [row for row in _ALLOWED if _may(cluster, me, *row[:3]) != row[3]] == []
 
 
+_COLLECTOR_ALLOWED = (
+    ("get", "nodes/n1", "", True),
+    ("list", "nodes", "", False),
+    ("watch", "nodes", "", False),
+    ("patch", "nodes/n1", "", False),
+    ("get", "nodes/n1", "--subresource=proxy", False),
+    ("get", "pods", "--all-namespaces", False),
+    ("get", "secrets", "--namespace=sizewise-nodes", False),
+)
+
+
+def test_a_collector_may_get_nodes_and_no_more(cluster: KubernetesCluster) -> None:
+    """Anywhere in the cluster: it runs as root on every node, so its token is worth as little as can be."""
+    me = "--as=system:serviceaccount:sizewise-nodes:sizewise-collector"
+    assert [row for row in _COLLECTOR_ALLOWED if _may(cluster, me, *row[:3]) != row[3]] == []
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_a_token_is_where_somebody_asks_kubernetes(cluster: KubernetesCluster, overlay: str) -> None:
+    """The webhook's and the collector's pods alone, and the network lets both out to the API server."""
+    manifests = rendered(cluster, overlay)
+    holders = {
+        pod["metadata"]["name"]
+        for pod in pods(manifests)
+        if pod["spec"].get("automountServiceAccountToken") is not False
+    }
+    named = {binding["subjects"][0]["name"] for binding in of_kind(manifests, "ClusterRoleBinding")}
+    assert holders - named == set()
+    for policy in ("sizewise-webhook", "sizewise-nodes"):
+        ports = [p["port"] for rule in one(manifests, "NetworkPolicy", policy)["spec"]["egress"] for p in rule["ports"]]
+        assert {443, 6443} <= set(ports)
+
+
 def _may(cluster: KubernetesCluster, me: str, verb: str, what: str, where: str) -> bool:
     """`kubectl auth can-i` ends with 1 when the answer is no."""
     try:

@@ -30,6 +30,12 @@ def test_a_node_offers_what_no_allocation_holds() -> None:
     assert (room.gpus_in_use, room.unknown) == (1, 1)
 
 
+def test_what_is_kept_for_the_system_is_not_offered() -> None:
+    """14 of 16 cores and 60 of 64 GiB may be handed out, and 1.5 cores and 3 GiB are held."""
+    room = room_of(replace(NODE, allocatable_cpu_cores=14.0, allocatable_memory_bytes=60 * GIB))
+    assert (room.cpu_milli, room.memory_bytes) == (12_500, 57 * GIB)
+
+
 def shared(*held: tuple[str, float | None]) -> Node:
     """`g0` held by these workloads, each with the share that the source tells."""
     allocations = tuple(Allocation(who, "i", 2.0, GIB, ("g0",), gpu_share_ratio=share) for who, share in held)
