@@ -118,9 +118,9 @@ FLEET_METRICS: tuple[MetricSpec, ...] = (
     # nodes
     _node("info", "Always 1; what the node is", "zone", "spot", "gpu_model"),
     _node("cpu_cores", "CPU cores of the node"),
-    _node("cpu_free_cores", "CPU cores that no allocation holds"),
+    _node("cpu_free_cores", "CPU cores that a scheduler may hand out and no allocation holds"),
     _node("memory_bytes", "Memory of the node"),
-    _node("memory_free_bytes", "Memory that no allocation holds"),
+    _node("memory_free_bytes", "Memory that a scheduler may hand out and no allocation holds"),
     _node("gpus", "GPUs of the node"),
     _node("gpus_free", "GPUs that nobody holds and MIG does not cut"),
     _node("gpus_fragmented", "Free GPUs that the next request is expected not to fit, by what is asked for now"),
