@@ -51,7 +51,7 @@ class NodeApi:
             status, reason, body = self._ask(path)
         except (OSError, ValueError, http.client.HTTPException) as error:  # SSLError and timeouts are OSErrors
             raise SourceError(
-                f"{self.url}: {error or type(error).__name__}; can this pod reach the API server?"
+                f"{self.url}: {str(error) or type(error).__name__}; can this pod reach the API server?"
             ) from error
         if status != http.client.OK:
             mend = _MENDS.get(status, "it is asked again").format(account=self.account)
