@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
@@ -45,10 +47,10 @@ class Answers(Protocol):
 
 
 class ApiAnswers:
-    """Asks a running `sizewise serve` or `up`."""
+    """Asks a running `sizewise serve` or `up`. ca_file: authorities that signed its certificate; None: those of the system."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url.rstrip("/")
+    def __init__(self, url: str, token: str | None = None, ca_file: Path | None = None) -> None:
+        self._url, self._token, self._tls = url.rstrip("/"), token, _trusting(ca_file)
         if not self._url.startswith(("http://", "https://")):
             raise Exit(f"--url is {url!r}; it begins with http:// or https://, such as http://127.0.0.1:8080", USAGE)
 
@@ -67,8 +69,11 @@ class ApiAnswers:
             raise
 
     def _get(self, url: str) -> Page:
+        request = urllib.request.Request(url)  # noqa: S310 - the scheme is checked above
+        if self._token:
+            request.add_unredirected_header("Authorization", f"Bearer {self._token}")
         try:
-            with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - the scheme is checked above
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_S, context=self._tls) as answer:  # noqa: S310
                 body: Page = json.load(answer)
                 return body
         except urllib.error.HTTPError as error:
@@ -121,6 +126,13 @@ class LogAnswers:
     def close(self) -> None:
         self._stop.set()
         self._thread.join(timeout=5)
+
+
+def _trusting(ca_file: Path | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+    except OSError as error:
+        raise Exit(f"--ca-file {ca_file} cannot be read: {error}; it is a PEM file of authorities", USAGE) from error
 
 
 def _problem(error: urllib.error.HTTPError) -> str:

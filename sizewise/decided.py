@@ -26,8 +26,8 @@ from recommender.supply import Supplies
 from recommender.view import View
 from recommender.view_query import QueryError
 from sizewise.exits import FAILED, UNAVAILABLE, USAGE, Exit
+from sizewise.options import TOKEN
 
-TOKEN = "SIZEWISE_TOKEN"  # noqa: S105 - the name of a variable
 _TIMEOUT_S = 30.0
 
 

@@ -14,6 +14,8 @@ import click
 from sizewise.settings import Given, load
 from sizewise.state import state_defaults, state_folder
 
+TOKEN = "SIZEWISE_TOKEN"  # noqa: S105 - the name of a variable: an option would show the token to everyone on the machine
+
 F = TypeVar("F", bound=Callable[..., Any])
 _FLAGS = "sizewise.flags"
 FORMATS = ("table", "json", "yaml", "csv", "markdown")

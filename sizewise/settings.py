@@ -32,8 +32,11 @@ SECTIONS: dict[str, str] = {
 """Section of the TOML file: the dataclass behind it. Named as text, so that a collector never imports the others'."""
 
 PREFIX = "SIZEWISE_"
-RESERVED = frozenset({"SIZEWISE_CONFIG", "SIZEWISE_STATE", "SIZEWISE_REQUIRE_SERVICES", "SIZEWISE_SERVICES"})
-"""Variables that are no setting: which file and folder to use, and what `make services` and the tests understand."""
+RESERVED = frozenset(
+    f"{PREFIX}{name}" for name in ("CONFIG", "STATE", "TOKEN", "URL", "CLUSTER", "REQUIRE_SERVICES", "SERVICES")
+)
+"""Variables that are no setting: which file and folder to use; who asks, whom and of which cluster, as commands with --url
+and Slurm's filter read them; and what `make services` and the tests understand."""
 
 DEFAULT_FILE = Path("sizewise.toml")
 _SECRET = re.compile(r"password|secret|token")
@@ -156,7 +159,8 @@ def from_environ(environ: Mapping[str, str], keys: Mapping[str, Key], classes: I
         section, *rest = variable.removeprefix(PREFIX).lower().split("__")
         if not rest or section not in SECTIONS:
             known = [key.variable for key in keys.values()]
-            raise SettingsError(f"{variable}={value!r}: no such setting{_nearest(variable, known)}")
+            told = "***" if _SECRET.search(variable.lower()) else repr(value)
+            raise SettingsError(f"{variable}={told}: no such setting{_nearest(variable, known)}")
         if section in set(classes):
             given[".".join([section, *rest])] = Given(value, "environment", variable)
     _refuse_unknown(given, keys)

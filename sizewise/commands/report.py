@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -14,7 +15,7 @@ from rich.console import Console
 from sizewise import report, report_gpu
 from sizewise.answers import Answers, ApiAnswers, LogAnswers, Page
 from sizewise.exits import NO_DATA, USAGE, Exit
-from sizewise.options import format_option, log_option, with_settings
+from sizewise.options import TOKEN, format_option, log_option, with_settings
 from sizewise.output import render
 from sizewise.picture import draw
 from sizewise.process import opened, opened_to_look
@@ -30,6 +31,8 @@ _EMPTY = (
 @click.command("report")
 @log_option
 @click.option("--url", metavar="URL", help="Ask the API of a running `up` or `serve` instead of reading the log.")
+@click.option("--ca-file", type=click.Path(path_type=Path), metavar="FILE",
+              help="With --url: authorities that signed its certificate.")  # fmt: skip
 @click.option("-n", "--namespace", help="Only this namespace (on a bare host it is `host`).")
 @click.option("--cluster", help="Only this cluster.")
 @click.option("--kind", help="Only this kind: Deployment, unit, command, ...")
@@ -50,6 +53,7 @@ _EMPTY = (
 def command(
     settings: Settings,
     url: str | None,
+    ca_file: Path | None,
     wait: float,
     picture: Path | None,
     width: int | None,
@@ -59,7 +63,7 @@ def command(
     """Show what workloads use and what to give them.
 
     NAME keeps those with that text in their name. Reads this machine's log, where `sizewise up` writes; --log or
-    --url read another.
+    --url read another. A token for --url is read from SIZEWISE_TOKEN.
 
     \b
     Examples:
@@ -72,7 +76,7 @@ def command(
       sizewise report --gpu                      what limits each workload that has GPUs
     """
     query = {key: value for key, value in filters.items() if value is not None}
-    with _answers(settings, url, waits=wait > 0) as answers:
+    with _answers(settings, url, ca_file, waits=wait > 0) as answers:
         page = _wait_for_data(answers, query, wait)
         page = _with_advice(answers, page)
         if picture is not None and page["workloads"]:
@@ -113,10 +117,10 @@ def _draw(answers: Answers, page: Page, file: Path) -> None:
 
 
 @contextmanager
-def _answers(settings: Settings, url: str | None, waits: bool) -> Iterator[Answers]:
+def _answers(settings: Settings, url: str | None, ca_file: Path | None, waits: bool) -> Iterator[Answers]:
     """`waits`: for a log that nobody has made yet, too."""
     if url:
-        yield ApiAnswers(url)
+        yield ApiAnswers(url, os.environ.get(TOKEN), ca_file)
         return
     with (opened if waits else opened_to_look)(settings["log"]) as log:
         answers = LogAnswers(log, settings["api"])

@@ -121,6 +121,15 @@ def test_a_secret_is_masked_even_in_its_own_error() -> None:
     with pytest.raises(SettingsError) as caught:
         loaded("[room.inner]\nsasl_plain_password = 12\n")
     assert "12" not in str(caught.value).replace("line 2", "")
+    with pytest.raises(SettingsError) as caught:
+        loaded("", {"SIZEWISE_TOKENS": "szw_x"})
+    assert "szw_x" not in str(caught.value)
+
+
+def test_what_says_who_asks_is_no_setting() -> None:
+    """SIZEWISE_TOKEN for --url, and what Slurm's filter reads, may stand in the environment of any command."""
+    environ = {"SIZEWISE_TOKEN": "szw_x", "SIZEWISE_URL": "https://sizewise", "SIZEWISE_CLUSTER": "linux"}
+    assert loaded("", environ) == loaded("", {})
 
 
 def test_what_kubernetes_sets_beside_a_service_is_no_setting() -> None:

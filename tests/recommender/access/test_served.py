@@ -42,13 +42,13 @@ class Site:
         self._process: subprocess.Popen[str] | None = None
         self.url = ""
 
-    def run(self, *words: str, code: int = 0) -> str:
+    def run(self, *words: str, code: int = 0, token: str = "") -> str:
         done = subprocess.run(
             self._command(*words),
             check=False,
             capture_output=True,
             text=True,
-            env=self._environment,
+            env=self._environment | ({"SIZEWISE_TOKEN": token} if token else {}),
             timeout=DEADLINE_S,
         )
         assert done.returncode == code, done.stderr
@@ -137,6 +137,9 @@ def test_a_token_from_making_to_revoking(site: Site) -> None:
     until(lambda: ask(workloads, text, tls)[0] == 200)
     assert ask(f"{site.url}/metrics", text, tls)[0] == 403
     assert ask(f"{site.url}/readyz", "", tls)[0] == 200
+    report = ("report", "--url", site.url, "--ca-file", str(authority.file))
+    assert "This needs a token" in site.run(*report, code=1)
+    assert "no workloads yet" in site.run(*report, code=4, token=text)
 
     site.run("token", "create", "sched", "--verbs", "read", "--namespaces", "*", "--certificate", "kube-scheduler")
     shown = ssl.create_default_context(cafile=authority.file)
