@@ -49,7 +49,9 @@ def start_all(log: EventLog, settings: Settings, meter: PrometheusMeter, stop: t
         Stage("train", _retrain(settings, meter).run),
         *stages(log, view, settings, meter, listener),
     ]
-    return Running(view, url_of(listener, settings["api"]), start(made, stop, settings["process"], meter, time.monotonic))
+    return Running(
+        view, url_of(listener, settings["api"]), start(made, stop, settings["process"], meter, time.monotonic)
+    )
 
 
 def _retrain(settings: Settings, meter: PrometheusMeter) -> Retrain:
