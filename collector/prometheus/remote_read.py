@@ -7,12 +7,10 @@ the size, CRC-32C, and a ChunkedReadResponse. Prometheus since 2.13 and Mimir sp
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import cramjam
 import numpy as np
 from crc32c import crc32c
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
@@ -20,6 +18,7 @@ from collector.prometheus import xor
 from collector.prometheus.answer import Labels, Series, Times
 from collector.prometheus.sample_table import SampleTable
 from collector.prometheus.selector import Matcher
+from collector.protobuf import Fields, message_classes
 
 HEADERS = {
     "Content-Encoding": "snappy",
@@ -36,9 +35,8 @@ Key = tuple[bytes, ...]
 """Labels as they came."""
 Span = tuple[int, int]
 """Milliseconds of which samples are wanted, both ends with them."""
-_Field = descriptor_pb2.FieldDescriptorProto
-_MESSAGES: dict[str, tuple[tuple[str, int, str], ...]] = {
-    # `*` repeated; a capital letter starts the name of a message. Labels stay bytes: they are the key of a series. So do
+_MESSAGES: dict[str, Fields] = {
+    # labels stay bytes: they are the key of a series. So do
     # chunks, which `_unpacked` reads
     "ReadRequest": (("queries", 1, "*Query"), ("accepted_response_types", 2, "*int32")),
     "Query": (("start_timestamp_ms", 1, "int64"), ("end_timestamp_ms", 2, "int64"), ("matchers", 3, "*LabelMatcher")),
@@ -47,13 +45,6 @@ _MESSAGES: dict[str, tuple[tuple[str, int, str], ...]] = {
     "ChunkedSeries": (("labels", 1, "*bytes"), ("chunks", 2, "*bytes")),
     "Label": (("name", 1, "string"), ("value", 2, "string")),
 }
-_TYPES = {
-    "string": _Field.TYPE_STRING,
-    "bytes": _Field.TYPE_BYTES,
-    "int64": _Field.TYPE_INT64,
-    "int32": _Field.TYPE_INT32,
-}
-_PACKAGE = "sizewise.remote_read"
 
 
 class CorruptAnswerError(ValueError):
@@ -222,29 +213,7 @@ def _labels(key: Key) -> Labels:
     return {label.name: label.value for label in map(_Label.FromString, key)}
 
 
-def _file() -> descriptor_pb2.FileDescriptorProto:
-    file = descriptor_pb2.FileDescriptorProto(name="sizewise/remote_read.proto", package=_PACKAGE, syntax="proto3")
-    for name, fields in _MESSAGES.items():
-        message = file.message_type.add(name=name)
-        for field, number, kind in fields:
-            plain = kind.removeprefix("*")
-            added = message.field.add(name=field, number=number)
-            added.label = _Field.LABEL_REPEATED if plain != kind else _Field.LABEL_OPTIONAL
-            if plain in _TYPES:
-                added.type = _TYPES[plain]
-            else:
-                added.type, added.type_name = _Field.TYPE_MESSAGE, f".{_PACKAGE}.{plain}"
-    return file
-
-
-_POOL = descriptor_pool.DescriptorPool()
-_POOL.Add(_file())
-
-
-def _class(name: str) -> Any:
-    return message_factory.GetMessageClass(_POOL.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
-
-
-_ReadRequest, _Query, _LabelMatcher, _ChunkedReadResponse, _Label = map(
-    _class, ("ReadRequest", "Query", "LabelMatcher", "ChunkedReadResponse", "Label")
+_CLASSES = message_classes("sizewise.remote_read", _MESSAGES)
+_ReadRequest, _Query, _LabelMatcher, _ChunkedReadResponse, _Label = (
+    _CLASSES[name] for name in ("ReadRequest", "Query", "LabelMatcher", "ChunkedReadResponse", "Label")
 )
