@@ -12,9 +12,10 @@ Decision = Literal["allowed", "denied", "applied"]
 class AuditEntry:
     """One decision about one request.
 
-    who: `token:ID`, `local` (loopback, no token asked), `anonymous`, `cli:USER` (the command line), or the name of a part such
-    as `webhook`; never a secret. verb: what was to be done, as scopes name it (`read`, `apply`). object: what it was to be done to: a route, a
-    workload id, a pod; empty when that is not known. namespace: `cluster/namespace`; empty for what has none.
+    who: `token:ID`, `local` (loopback, no token asked), `anonymous`, `cli:USER` (the command line), or the name of a part
+    such as `webhook`; never a secret. verb: what was to be done, as scopes name it (`read`, `apply`). object: what it was to
+    be done to: a route, a workload id, a pod; empty when that is not known. namespace: `cluster/namespace`; empty for what
+    has none.
     reason: a code in kebab-case. details: further facts as text, such as the values before and after.
     request_id: the same in the answer's X-Request-Id, or the uid of an AdmissionReview.
     """

@@ -29,7 +29,6 @@ _BY |= {
     AUTOSCALERS[1]: ("metric_name", "metric_target_type", *_BY_AUTOSCALER),
 }
 _BY_SIZE = ("container", "exported_container", "resource", *_WHERE)
-_BY_MACHINE = ("instance", "node", "nodename", "exported_node", "cluster", "mode")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +78,6 @@ def oom_selector(match: str) -> str:
 def restarts_selector(pods: Iterable[str], match: str) -> str:
     names = "|".join(sorted(pods))  # names of pods hold no character that means something in a regular expression but .
     return _braced(RESTARTS, f'pod=~"{names}"', match)
-
-
-def machines_query(name: str, span_s: float, match: str) -> str:
-    """The newest value per machine."""
-    return f"max by ({','.join(_BY_MACHINE)}) (last_over_time({_braced(name, match)}[{round(span_s)}s]))"
 
 
 def shards_of(series: dict[str, float], at_most: float) -> list[str]:

@@ -197,7 +197,9 @@ def test_what_became_of_a_change_is_told_once_over_restarts(log: EventLog) -> No
         publish(log, [step])
         with recommender(log):
             until(
-                lambda number=number: newest(log).get("slab/0") is not None and newest(log)["slab/0"].time_ms == number + 1
+                lambda number=number: (
+                    newest(log).get("slab/0") is not None and newest(log)["slab/0"].time_ms == number + 1
+                )
             )
     (event,) = told()
     assert (event.kind, event.details["result"], event.details["because"]) == ("outcome", "hurt", "oom-killed")
