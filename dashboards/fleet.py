@@ -255,12 +255,6 @@ FLEET = Page(
     uid=UID,
     title="sizewise / Fleet",
     description="What is wasted, what is at risk, and what each namespace could give back.",
-    variables=[
-        variables.datasource(),
-        variables.job(),
-        variables.cluster(),
-        variables.namespace(),
-        variables.workload(),
-    ],
+    variables=variables.down_to_workloads(),
     sections=[_glance(), _wasted(), _namespaces(), _largest(), _risk(), _kinds()],
 )

@@ -203,13 +203,7 @@ GPUS = Page(
     uid="sizewise-gpus",
     title="sizewise / GPUs and MIG",
     description="What each GPU does, who holds it, how MIG cuts it, and which slice each workload needs.",
-    variables=[
-        variables.datasource(),
-        variables.job(),
-        variables.cluster(),
-        variables.namespace(),
-        variables.workload(),
-    ],
+    variables=variables.down_to_workloads(),
     sections=[_glance(), _time(), _each(), _mig(), _coverage()],
     links=[_DCGM],
 )

@@ -153,12 +153,6 @@ PLACEMENT = Page(
     uid="sizewise-placement",
     title="sizewise / Placement and spot",
     description="Where there is room, which GPU model suits which workload, and when spot nodes pay.",
-    variables=[
-        variables.datasource(),
-        variables.job(),
-        variables.cluster(),
-        variables.namespace(),
-        variables.workload(),
-    ],
+    variables=variables.down_to_workloads(),
     sections=[_glance(), _room(), _suited(), _spot()],
 )

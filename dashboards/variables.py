@@ -49,3 +49,8 @@ def workload(every: bool = True) -> Template:
     return _values(
         "workload", "Workload", "sizewise_workload_instances", "job", "cluster", "namespace", every=every, none=True
     )
+
+
+def down_to_workloads() -> list[Template]:
+    """From the data source to any number of workloads: what a page about the fleet can be narrowed by."""
+    return [datasource(), job(), cluster(), namespace(), workload()]

@@ -8,17 +8,12 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from models.pod_template import POD_TEMPLATE_OF
 from models.quantity import QuantityError, parse_quantity, whole
 from recommender.api.decide_body import MOST_JOBS, JobRequest
 from recommender.mig.dialects import WHOLE_GPU, mig_profile_of
 from recommender.view_query import QueryError
 
-_POD_SPEC: Mapping[str, tuple[str, ...]] = {
-    "Pod": (),
-    "CronJob": ("spec", "jobTemplate", "spec", "template"),
-    **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"), ("spec", "template")),
-}
-"""Where the object has the pod that its pods are made from."""
 _MIG = "nvidia.com/mig-"
 _JOBS = TypeAdapter(list[JobRequest])
 
@@ -58,10 +53,10 @@ def _jobs(document: Any, cluster: str) -> Iterator[Any]:
 
 def _of_object(made: Mapping[str, Any], cluster: str) -> Iterator[dict[str, Any]]:
     kind = str(made.get("kind"))
-    if kind not in _POD_SPEC:
-        raise QueryError("kind", kind, f"of Kubernetes objects these have pods: {', '.join(_POD_SPEC)}")
+    if kind not in POD_TEMPLATE_OF:
+        raise QueryError("kind", kind, f"of Kubernetes objects these have pods: {', '.join(POD_TEMPLATE_OF)}")
     pod: Any = made
-    for key in _POD_SPEC[kind]:
+    for key in POD_TEMPLATE_OF[kind]:
         pod = _map(pod, key, kind)
     spec, metadata = _map(pod, "spec", kind), _map(made, "metadata", kind)
     for number, container in enumerate(_list(spec, "containers", kind)):

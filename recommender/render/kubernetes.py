@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from models.pod_template import POD_TEMPLATE_OF
 from models.quantity import cpu_text, memory_text
 from models.workload import WorkloadName
 from recommender.decision import Decision, GpuChoice
@@ -17,12 +18,8 @@ from recommender.render.errors import NotRenderableError
 
 MEDIA_TYPE = "application/strategic-merge-patch+json"
 ANNOTATION = "sizewise.dev/recommendation"
-_POD_SPEC: dict[str, tuple[str, ...]] = {
-    "Pod": ("spec",),
-    "CronJob": ("spec", "jobTemplate", "spec", "template", "spec"),
-}
-_TEMPLATE = ("spec", "template", "spec")
-"""Where the pod's spec lies in a Deployment, StatefulSet, DaemonSet, ReplicaSet or Job."""
+_USUAL = POD_TEMPLATE_OF["Deployment"]
+"""For kinds that others define: most have their template there."""
 Patch = dict[str, Any]
 
 
@@ -34,7 +31,7 @@ def kubernetes_patch(decision: Decision) -> Patch:
     if not any(resources.values()):
         raise NotRenderableError("nothing is known and nothing is asked for, so there is nothing to set")
     patch: Patch = {"containers": [{"name": name.container, "resources": resources}]}
-    for key in reversed(_POD_SPEC.get(name.kind, _TEMPLATE)):
+    for key in reversed((*POD_TEMPLATE_OF.get(name.kind, _USUAL), "spec")):
         patch = {key: patch}
     if decision.id:
         patch["metadata"] = {"annotations": {ANNOTATION: decision.id}}

@@ -66,22 +66,14 @@ def decide(
     arrays = {
         "computed_ms": np.full(len(usage), at_ms),
         "changed_ms": standing.changed(action, reasons, bounds.target, limits, at_ms),
-        "evidence_from_ms": np.maximum(profiles["first_seen_ms"], usage.last_seen_ms - PEAK_DAYS * DAY_MS),
-        "evidence_to_ms": usage.last_seen_ms,
-        "confidence": np.minimum(usage.days / policy["history_days"], 1.0),
         "action": action,
         "reasons": reasons,
-        "request_now": usage.request,
-        "limit_now": usage.limit,
         "estimate": estimate.target,
         "target": bounds.target,
         "target_since_ms": since_ms(bounds, usage, standing),
         "lower": bounds.lower,
         "upper": bounds.upper,
         "limit_target": limits,
-        "usage_p50": usage.p50,
-        "usage_p95": usage.p95,
-        "usage_peak": usage.peak,
         "expected_slack_ratio": expected_slack(bounds.target, usage),
         "overrun_risk_ratio": overrun_risk(bounds.target, usage),
         "request_before": changes.before,
@@ -89,14 +81,29 @@ def decide(
         "applied_ms": changes.applied_ms,
         "outcome": judged(changes, bounds, usage, policy),
         "lowered_ms": np.where(bounds.target < standing.size(usage), at_ms, standing.lowered_ms),
-        "runs": usage.runs.count,
-        "start_peak": usage.runs.start,
-        "steady_peak": usage.runs.steady,
+        **_evidence(profiles, usage, policy),
         **expected.columns(),
         **with_today(previous, profiles.workloads, at_ms, usage.request, bounds.target),
     }
     typed = {field.name: arrays[field.name].astype(field.dtype, copy=False) for field in RECOMMENDATION_FIELDS}
     return Columns(RECOMMENDATION_FIELDS, profiles.workloads, typed)
+
+
+def _evidence(profiles: Columns, usage: Usage, policy: PolicyColumns) -> dict[str, Array]:
+    """What was seen, as it stands in a recommendation."""
+    return {
+        "evidence_from_ms": np.maximum(profiles["first_seen_ms"], usage.last_seen_ms - PEAK_DAYS * DAY_MS),
+        "evidence_to_ms": usage.last_seen_ms,
+        "confidence": np.minimum(usage.days / policy["history_days"], 1.0),
+        "request_now": usage.request,
+        "limit_now": usage.limit,
+        "usage_p50": usage.p50,
+        "usage_p95": usage.p95,
+        "usage_peak": usage.peak,
+        "runs": usage.runs.count,
+        "start_peak": usage.runs.start,
+        "steady_peak": usage.runs.steady,
+    }
 
 
 def _act(bounds: Bounds, usage: Usage, policy: PolicyColumns) -> tuple[Array, Array]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil, pi, sin
 from pathlib import Path
@@ -29,6 +27,7 @@ from stream.read_all import newest_by_key, read_all
 from stream.settings import LogSettings
 from stream.streams import INVENTORY, PROFILES, RECOMMENDATIONS, TELEMETRY, stream_specs
 from stream.telemetry_encoder import encode_telemetry
+from tests.roles import running, until
 
 CLUSTER = "prod"
 MIB, GIB = 2**20, 2**30
@@ -36,7 +35,6 @@ A100 = "NVIDIA A100-SXM4-40GB"
 """The GPU of which the speed of slices was measured: for others a probe is advised first, and nothing is applied."""
 
 _DAYS, _SLOTS, _SLOT_MS = 10, 48, 1_800_000
-_DEADLINE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +136,9 @@ def _work_through(log: EventLog) -> None:
     quick = ConsumeSettings(commit_interval_s=0.02, poll_timeout_s=0.02)
     profiler = Profiler(log, ProfilerSettings(commit_interval_s=0.02), NullMeter(), time.time)
     recommender = Recommender(log, RecommenderSettings(consume=quick), NullMeter(), time.monotonic)
-    with _running(profiler.run, recommender.run):
-        _until(lambda: _taken(log, ProfilerSettings().group, TELEMETRY))
-        _until(lambda: _taken(log, RecommenderSettings().group, PROFILES))
+    with running(profiler.run, recommender.run):
+        until(lambda: _taken(log, ProfilerSettings().group, TELEMETRY))
+        until(lambda: _taken(log, RecommenderSettings().group, PROFILES))
 
 
 def _targets(log: EventLog) -> dict[str, dict[str, str]]:
@@ -153,32 +151,3 @@ def _targets(log: EventLog) -> dict[str, dict[str, str]]:
 
 def _taken(log: EventLog, group: str, stream: str) -> bool:
     return log.committed(group, stream).get(0) == log.offsets(stream)[0][1]
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, "what the test waits for did not come"
-        time.sleep(0.02)
-
-
-@contextmanager
-def _running(*roles: Callable[[threading.Event], None]) -> Iterator[None]:
-    stop, failures = threading.Event(), []
-
-    def run(role: Callable[[threading.Event], None]) -> None:
-        try:
-            role(stop)
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=run, args=(role,)) for role in roles]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join(_DEADLINE_S)
-    assert failures == []

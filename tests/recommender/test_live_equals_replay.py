@@ -6,10 +6,9 @@ The streams: telemetry messages, the profiler, the recommender, all on a SQLite 
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 
 import numpy as np
@@ -38,12 +37,12 @@ from stream.read_all import newest_by_key, read_all
 from stream.settings import LogSettings
 from stream.streams import PROFILES, RECOMMENDATIONS, TELEMETRY, stream_specs
 from stream.telemetry_encoder import encode_telemetry
+from tests.roles import running, until
 
 DAY_MS, SLOT_MS = 86_400_000, 1_800_000
 START_MS = 19_600 * DAY_MS
 WORKLOADS, DAYS, SLOTS = 60, 13, 48
 RATES: dict[Resource, float] = {"cpu": 0.02, "memory": 0.03}
-DEADLINE_S = 60.0
 
 
 def made_up() -> dict[Resource, Usage]:
@@ -87,35 +86,6 @@ def telemetry(fleet: dict[Resource, Usage], day: int) -> Message:
     )
     headers = {schemas.SCHEMA: schemas.TELEMETRY["cpu"], schemas.PRODUCER: "test", schemas.SEQUENCE: str(day + 1)}
     return Message("test", encode_telemetry(batch), headers, int(times[-1]) + SLOT_MS, 0)
-
-
-@contextmanager
-def running(*roles: Callable[[threading.Event], None]) -> Iterator[None]:
-    stop, failures = threading.Event(), []
-
-    def run(role: Callable[[threading.Event], None]) -> None:
-        try:
-            role(stop)
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=run, args=(role,)) for role in roles]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join(DEADLINE_S)
-    assert failures == []
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, "what the test waits for did not come"
-        time.sleep(0.01)
 
 
 def taken(log: EventLog, group: str, stream: str) -> bool:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from stream.contract import EventLog, Message
 from stream.json_codec import encode_json
 from stream.sqlite_log.log import SqliteLog
 from stream.streams import TOKENS, stream_specs
+from tests.roles import until
 
 SCOPE = Scope.of(["read"], ["prod/shop"])
 MADE = new_token("shop", SCOPE, 1_000, 9_000)
@@ -191,14 +191,6 @@ def put(log: EventLog, key: str, value: bytes | None) -> None:
     writer.append(TOKENS, [Message(key, value, {schemas.SCHEMA: schemas.TOKEN}, 1, 0)])
     writer.flush(5)
     writer.close()
-
-
-def until(true: Callable[[], bool]) -> None:
-    for _ in range(2_000):
-        if true():
-            return
-        time.sleep(0.005)
-    raise AssertionError("it did not come true")
 
 
 def test_a_server_follows_what_is_made_revoked_and_removed(log: EventLog) -> None:

@@ -9,7 +9,6 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 import urllib.error
 import urllib.request
 import uuid
@@ -20,6 +19,7 @@ from typing import Any
 import pytest
 
 from tests.recommender.access.authority import Authority
+from tests.roles import until
 
 DEADLINE_S = 60.0
 
@@ -85,13 +85,6 @@ class Site:
             self.lines.append(line)
             if found := re.search(r"answering at (https?://\S+)/docs", line):
                 self.url = found[1].replace("0.0.0.0", "127.0.0.1")
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not true():
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.02)
 
 
 def ask(url: str, token: str = "", context: ssl.SSLContext | None = None) -> tuple[int, Any]:
