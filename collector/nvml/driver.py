@@ -24,7 +24,7 @@ GPU_INSTANCE_PROFILES = 0x12
 
 _NO_GPUS_IS_NO_ERROR = 1  # NVML_INIT_FLAG_NO_GPUS
 _GPM_VERSION = 1
-_NOT_64_BIT = (1, 4, 5, 6)  # NVML_VALUE_TYPE_*: counters of 32 bits wrap many times a second
+_UNSIGNED_64_BIT = (2, 3)  # NVML_VALUE_TYPE_*: counters of 32 bits wrap many times a second
 
 
 class Nvml:
@@ -95,7 +95,7 @@ class Nvml:
     def _counter(self, value: Any) -> int | str:
         if value.nvmlReturn:
             return self._codes.get(value.nvmlReturn, str(value.nvmlReturn))
-        if value.valueType in _NOT_64_BIT:
+        if value.valueType not in _UNSIGNED_64_BIT:
             return "NOT_SUPPORTED"
         count: int = value.value.ullVal
         return count

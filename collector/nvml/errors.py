@@ -36,13 +36,17 @@ class Errors:
         self._set: Any = None
         self._ecc: dict[tuple[str, str], int] = {}
         self._next_ecc_ms = 0
-        self.refused = ""
-        """Why some GPU's XIDs cannot be told of; empty when all can."""
+        self._unregistered = self._unheard = ""
         self._register()
 
     def read(self, now_ms: int) -> list[GpuError]:
         """What has come since the read before."""
         return [*self._xids(), *self._memory(now_ms)]
+
+    @property
+    def refused(self) -> str:
+        """Why some GPU's XIDs cannot be told of; empty when all can."""
+        return self._unregistered or self._unheard
 
     def close(self) -> None:
         if self._set is not None:
@@ -53,13 +57,13 @@ class Errors:
         try:
             self._set = self._nvml.ask("nvmlEventSetCreate")
         except NvmlError as error:
-            self.refused = error.code
+            self._unregistered = error.code
             return
         for gpu in self._gpus:
             try:
                 self._nvml.ask("nvmlDeviceRegisterEvents", gpu.handle, EVENT_XID, self._set)
             except NvmlError as error:
-                self.refused = error.code
+                self._unregistered = error.code
 
     def _xids(self) -> Iterator[GpuError]:
         for _ in range(_MOST_EVENTS if self._set is not None else 0):
@@ -68,7 +72,8 @@ class Errors:
             except NvmlError as error:
                 if error.code in CLOSED:
                     raise LibraryClosedError(error.code) from error
-                return  # TIMEOUT: there is none
+                self._unheard = "" if error.code == "TIMEOUT" else error.code  # TIMEOUT: there is none
+                return
             uuid = self._uuids.get(self._nvml.address(event.device), "")
             instance = None if event.gpuInstanceId == _NO_INSTANCE else int(event.gpuInstanceId)
             yield GpuError(uuid, instance, {"error": "xid", "xid": str(event.eventData)})

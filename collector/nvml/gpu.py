@@ -80,7 +80,8 @@ class Gpu:
 
     def read(self, now_ms: int, wall_ms: int) -> list[Read]:
         """The GPU's own numbers first, then those of each MIG device."""
-        self.mig.look()
+        if self.mig.look():
+            self._begin_anew()
         processes = running(self.patience, self.handle)
         whole = self._whole(now_ms, wall_ms, processes)
         return [whole, *filter(None, (self._part(device, now_ms, processes) for device in self.mig.devices.values()))]
@@ -89,6 +90,12 @@ class Gpu:
         """Give back what the library holds for it."""
         self._gpm.close()
         self.mig.close()
+
+    def _begin_anew(self) -> None:
+        """MIG was switched on or off: what was refused of the GPU as it was may be answered now, and no GPM sample spans it."""
+        self.patience.refused.clear()
+        self._gpm.close()
+        self._has_gpm = self._supports_gpm()
 
     def _whole(self, now_ms: int, wall_ms: int, processes: list[GpuProcess] | None) -> Read:
         span_ms, self.read_ms = _span(self.read_ms, now_ms), now_ms

@@ -229,9 +229,9 @@ int nvmlDeviceGetFieldValues(Device *d, int count, Field *fields) {
   for (int i = 0; i < count; i++) {
     char name[32];
     snprintf(name, sizeof name, "field.%u", fields[i].field);
-    const char *said = fact(d, name), *narrow = text("gpu.%d.%s.narrow", d->gpu, name);
+    const char *said = fact(d, name), *type = text("gpu.%d.%s.type", d->gpu, name); /* NVML_VALUE_TYPE_* */
     fields[i].result = said ? SUCCESS : NOT_SUPPORTED;
-    fields[i].type = narrow ? 1 : 3;
+    fields[i].type = type ? atoi(type) : 3;
     fields[i].value.ull = said ? (unsigned long long)number(said) : 0;
     if ((fields[i].field == 138 || fields[i].field == 139) && fields[i].scope != 0xFFFFFFFF) fields[i].result = INVALID_ARGUMENT;
   }

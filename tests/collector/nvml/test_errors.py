@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from tests.collector.nvml.conftest import Node
 from tests.collector.nvml.found import API, MACHINE, POSTGRES, coverage
-from tests.collector.nvml.machines import GPU_IS_LOST, NO_PERMISSION, a100_mig, h100, h100_uuid, t4
+from tests.collector.nvml.machines import GPU_IS_LOST, NO_PERMISSION, UNKNOWN, a100_mig, h100, h100_uuid, t4
 
 Make = Callable[[Mapping[str, object]], Node]
 
@@ -69,3 +69,11 @@ def test_where_errors_cannot_be_told_of_the_coverage_says_so(node: Make) -> None
     lines = coverage(machine.read())
     assert "root" in lines["nvml", "xid"].reason
     assert not lines["nvml", "ecc"].seen
+
+
+def test_errors_that_the_driver_stops_telling_of_are_a_gap_in_coverage(node: Make) -> None:
+    """Waiting for events fails for a while: no XID can be told of, which is not the same as that there is none."""
+    machine = node(h100())
+    assert coverage(machine.read())["nvml", "xid"].seen
+    assert not coverage(machine.read(10_000, error__nvmlEventSetWait_v2=UNKNOWN))["nvml", "xid"].seen
+    assert coverage(machine.read(10_000, error__nvmlEventSetWait_v2=""))["nvml", "xid"].seen

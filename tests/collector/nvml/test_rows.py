@@ -160,7 +160,17 @@ def test_eight_gpus_make_eight_rows(node: Make) -> None:
 
 def test_counters_of_32_bits_are_not_read(node: Make) -> None:
     """At 50 GB/s one wraps eleven times a second: what it says is noise."""
-    machine = node(a100_mig() | {"gpu.0.field.197.narrow": 1})
+    machine = node(a100_mig() | {"gpu.0.field.197.type": 1})
+    machine.read()
+    whole = rows(machine.read())[MACHINE, A100_UUID]
+    assert "pcie_transmit_bytes_per_s" not in whole
+    assert whole["pcie_receive_bytes_per_s"] == 3e6
+
+
+@pytest.mark.parametrize("kind", [0, 4, 5])
+def test_counters_of_no_unsigned_kind_are_not_read(node: Make, kind: int) -> None:
+    """A double, or a signed number, whose bits are read as a count would be terabytes a second."""
+    machine = node(a100_mig() | {"gpu.0.field.197.type": kind})
     machine.read()
     whole = rows(machine.read())[MACHINE, A100_UUID]
     assert "pcie_transmit_bytes_per_s" not in whole
