@@ -22,7 +22,8 @@ from models.telemetry import KEY_COLUMNS, TelemetryBatch
 _MAX_BYTES = 16 << 20
 """An exporter of 8 GPUs in 56 MIG instances shows 0.6 MB; more than this is something else."""
 _MEANINGS = by_name(DCGM)
-_FIELDS = {foreign.signal: foreign for foreign in DCGM}
+_FIELDS = {foreign.signal: foreign for foreign in reversed(DCGM)}
+"""The first of each signal: the one that every DCGM has."""
 
 Signals = dict[str, float]
 

@@ -1,7 +1,7 @@
 """The table: every foreign metric that becomes a signal.
 
-Sources: DCGM field ids and both spellings from dcgm_fields.h (4.6 renamed the profiling fields) and dcgm-exporter's
-default-counters.csv; kubelet /metrics/cadvisor; kube-state-metrics' and node_exporter's metric lists; OpenTelemetry
+Sources: DCGM field ids and spellings from dcgm_fields.h (4.6 renamed the profiling fields, 4.7 added base units) and
+dcgm-exporter's default-counters.csv; kubelet /metrics/cadvisor; kube-state-metrics' and node_exporter's metric lists; OpenTelemetry
 semantic conventions 1.44 (`.` is written `_` once a metric went through Prometheus).
 """
 
@@ -23,8 +23,10 @@ def _dcgm(field: int, signal: str, *names: str, scale: float = 1.0) -> Foreign:
 
 
 DCGM: tuple[Foreign, ...] = (
-    _dcgm(203, "gpu_utilization_ratio", "DEV_GPU_UTIL", "DEV_GPU_UTIL_RATIO", scale=PERCENT),
-    _dcgm(204, "memory_copy_utilization_ratio", "DEV_MEM_COPY_UTIL", "DEV_MEM_COPY_UTIL_RATIO", scale=PERCENT),
+    _dcgm(203, "gpu_utilization_ratio", "DEV_GPU_UTIL", scale=PERCENT),
+    _dcgm(1613, "gpu_utilization_ratio", "DEV_GPU_UTIL_RATIO"),
+    _dcgm(204, "memory_copy_utilization_ratio", "DEV_MEM_COPY_UTIL", scale=PERCENT),
+    _dcgm(1614, "memory_copy_utilization_ratio", "DEV_MEMORY_UTIL_RATIO"),
     _dcgm(1001, "graphics_engine_active_ratio", "PROF_GR_ENGINE_UTIL_RATIO", "PROF_GR_ENGINE_ACTIVE"),
     _dcgm(1002, "sm_active_ratio", "PROF_SM_UTIL_RATIO", "PROF_SM_ACTIVE"),
     _dcgm(1003, "sm_occupancy_ratio", "PROF_SM_OCCUPANCY_RATIO", "PROF_SM_OCCUPANCY"),
@@ -38,12 +40,19 @@ DCGM: tuple[Foreign, ...] = (
     _dcgm(1011, "nvlink_transmit_bytes_per_s", "PROF_NVLINK_TX_BYTES"),
     _dcgm(1012, "nvlink_receive_bytes_per_s", "PROF_NVLINK_RX_BYTES"),
     _dcgm(250, "framebuffer_total_bytes", "DEV_FB_TOTAL", scale=MIB),
+    _dcgm(1625, "framebuffer_total_bytes", "DEV_FB_CAPACITY_BYTES"),
     _dcgm(252, "framebuffer_used_bytes", "DEV_FB_USED", scale=MIB),
+    _dcgm(1627, "framebuffer_used_bytes", "DEV_FB_USED_BYTES"),
     _dcgm(155, "power_watts", "DEV_BOARD_POWER_WATTS", "DEV_POWER_USAGE"),
     _dcgm(164, "power_limit_watts", "DEV_ENFORCED_POWER_LIMIT", "DEV_ENFORCED_POWER_LIMIT_WATTS"),
     _dcgm(100, "sm_clock_hertz", "DEV_SM_CLOCK", scale=MHZ),
+    _dcgm(1603, "sm_clock_hertz", "DEV_SM_CLOCK_HERTZ"),
     _dcgm(101, "memory_clock_hertz", "DEV_MEM_CLOCK", scale=MHZ),
+    _dcgm(1604, "memory_clock_hertz", "DEV_MEMORY_CLOCK_HERTZ"),
 )
+"""Fields from 1600 on are those of DCGM 4.7, which says in base units what others say in percent, MHz and MiB; the exporter
+shows them by default from 4.9 on. DCGM 4.6 knew GPU_UTIL_RATIO as another word for field 203, in percent; the files that came
+with that exporter do not use it."""
 
 
 def _container(signal: str, name: str, **more: object) -> Foreign:

@@ -38,6 +38,21 @@ NEW = (
 )
 """The same page of DCGM 4.6 and an exporter after May 2026."""
 
+BASE_UNITS = (
+    f"""\
+DCGM_FI_DEV_GPU_UTIL_RATIO{{{_BERT}}} 0.87
+DCGM_FI_DEV_GPU_UTIL_RATIO{{{_IDLE}}} 0
+DCGM_FI_DEV_FB_USED_BYTES{{{_BERT}}} {40960 << 20}
+DCGM_FI_DEV_FB_CAPACITY_BYTES{{{_BERT}}} {81559 << 20}
+DCGM_FI_DEV_SM_CLOCK_HERTZ{{{_BERT}}} 1980000000
+DCGM_FI_DEV_BOARD_POWER_WATTS{{{_BERT}}} 512.75
+DCGM_FI_PROF_SM_UTIL_RATIO{{{_BERT}}} 1.0009
+DCGM_FI_PROF_TENSOR_UTIL_RATIO{{{_BERT}}} 0.41
+DCGM_FI_PROF_PCIE_RX_BYTES{{{_BERT}}} 1440000000
+"""
+).replace("Hostname=", "hostname=")
+"""The same of DCGM 4.7 and an exporter from 4.9 on: ratios, bytes and hertz under names of their own."""
+
 
 class Exporter:
     """A page on 127.0.0.1 that a test may change."""

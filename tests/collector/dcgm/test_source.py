@@ -12,7 +12,7 @@ from collector.dcgm.source import DcgmSource, scraped
 from collector.names.table import DCGM
 from collector.names.who import GpuUse
 from collector.source import Moment, SourceError
-from tests.collector.dcgm.pages import NEW, OLD, exporter
+from tests.collector.dcgm.pages import BASE_UNITS, NEW, OLD, exporter
 from tests.collector.metered import CountingMeter
 
 H100 = "NVIDIA H100 80GB HBM3"
@@ -24,8 +24,8 @@ def scrape_of(page: str) -> dict[GpuUse, dict[str, float]]:
     return scraped(samples(page), "prod").gpus
 
 
-@pytest.mark.parametrize("page", [OLD, NEW], ids=["dcgm 4.5", "dcgm 4.6"])
-def test_both_spellings_give_the_same_rows(page: str) -> None:
+@pytest.mark.parametrize("page", [OLD, NEW, BASE_UNITS], ids=["dcgm 4.5", "dcgm 4.6", "dcgm 4.7"])
+def test_all_spellings_give_the_same_rows(page: str) -> None:
     """Percent to ratio, MiB to bytes, MHz to hertz; the blank DRAM value and the blank power are missing, not huge;
     a ratio of 1.0009 is 1; the idle GPU belongs to its machine."""
     assert scrape_of(page) == {
@@ -152,10 +152,11 @@ def test_an_empty_page_says_that_there_is_no_gpu() -> None:
 
 
 def test_the_counters_file_turns_on_every_field_that_is_read() -> None:
-    """deploy/dcgm/counters.csv has one spelling of each field in the table, each once, as a gauge."""
+    """deploy/dcgm/counters.csv has one spelling of each signal in the table, each once, as a gauge."""
     lines = (Path(__file__).parents[3] / "deploy/dcgm/counters.csv").read_text().splitlines()
     rows = [line.split(",", 2) for line in lines if not line.startswith("#")]
     names = [row[0].strip() for row in rows]
     assert len(set(names)) == len(names)
     assert all(row[1].strip() == "gauge" for row in rows)
-    assert all(any(name in names for name in foreign.names) for foreign in DCGM)
+    turned_on = {foreign.signal for foreign in DCGM if any(name in names for name in foreign.names)}
+    assert turned_on == {foreign.signal for foreign in DCGM}
