@@ -6,13 +6,13 @@ import http.client
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from collector.dcgm.exposition import ExpositionError, Sample, samples
 from collector.dcgm.settings import DcgmSettings
 from collector.names.table import DCGM, by_name
 from collector.names.values import bounded, in_our_unit
-from collector.names.who import GpuUse, gpu_use
+from collector.names.who import GpuUse, gpu_use, machine_use
 from collector.source import Moment, Reading, SourceError
 from models.inventory import Coverage, Gpu, Node
 from models.metrics import Meter
@@ -24,6 +24,8 @@ _MAX_BYTES = 16 << 20
 _MEANINGS = by_name(DCGM)
 _FIELDS = {foreign.signal: foreign for foreign in reversed(DCGM)}
 """The first of each signal: the one that every DCGM has."""
+
+SHARERS = "gpu_sharers"
 
 Signals = dict[str, float]
 
@@ -89,7 +91,15 @@ class DcgmSource:
         return body.decode("utf-8", "replace")
 
     def _inventory(self, scrape: Scrape, now: Moment) -> Node:
-        gpus = {use.gpu_uuid.partition("/")[0]: _gpu(use, signals) for use, signals in scrape.gpus.items()}
+        gpus: dict[str, Gpu] = {}
+        for use, signals in scrape.gpus.items():
+            gpu = _gpu(use, signals)
+            known = gpus.setdefault(gpu.uuid, gpu)
+            gpus[gpu.uuid] = replace(
+                known,
+                memory_bytes=max(known.memory_bytes, gpu.memory_bytes),
+                mig_enabled=known.mig_enabled or gpu.mig_enabled,
+            )
         seen = {signal for signals in scrape.gpus.values() for signal in signals}
         coverage = tuple(_coverage(signal.name, signal.name in seen, bool(scrape.gpus)) for signal in GPU_SIGNALS)
         return Node(self._cluster, self._node, now.wall_ms, gpus=tuple(gpus.values()), coverage=coverage)
@@ -105,7 +115,7 @@ def samples_of(text: str, url: str) -> list[Sample]:
 
 def scraped(found: Iterable[Sample], cluster: str) -> Scrape:
     """Samples by GPU and user, in our units. Blank values are left out, ratios above 1 are clamped and counted."""
-    scrape = Scrape()
+    scrape, hosts = Scrape(), dict[GpuUse, GpuUse]()
     for sample in found:
         foreign = next((known for known in _MEANINGS.get(sample.name, ()) if known.accepts(sample.labels)), None)
         use = gpu_use(sample.labels, cluster) if foreign else None
@@ -117,7 +127,37 @@ def scraped(found: Iterable[Sample], cluster: str) -> Scrape:
             scrape.clamped += over
         if value is not None:
             scrape.gpus.setdefault(use, {}).setdefault(foreign.signal, value)
+            hosts[use] = machine_use(use, sample.labels, cluster)
+    scrape.gpus = _parted(scrape.gpus, hosts)
     return scrape
+
+
+def _parted(gpus: Mapping[GpuUse, Signals], hosts: Mapping[GpuUse, GpuUse]) -> dict[GpuUse, Signals]:
+    """A GPU that several share (time slicing, MPS, Slurm's shards) is shown once for each of them, with the device's own
+    numbers. Those go to the machine; each keeps what differs from the others', which the exporter split by process."""
+    of_device: dict[GpuUse, list[GpuUse]] = {}
+    for use in gpus:
+        of_device.setdefault(hosts[use], []).append(use)
+    found: dict[GpuUse, Signals] = {}
+    for machine, uses in of_device.items():
+        rows = {use: gpus[use] for use in uses}
+        found |= rows if len(rows.keys() - {machine}) < 2 else _shared(machine, rows)
+    return found
+
+
+def _shared(machine: GpuUse, rows: dict[GpuUse, Signals]) -> dict[GpuUse, Signals]:
+    """The machine's row first, then one of each user."""
+    of_device = rows.pop(machine, {})
+    told: dict[str, set[float]] = {}
+    for signals in rows.values():
+        for name, value in signals.items():
+            told.setdefault(name, set()).add(value)
+    alike = {name: min(values) for name, values in told.items() if len(values) == 1}
+    sharers = {SHARERS: float(len(rows))}
+    return {machine: alike | of_device | sharers} | {
+        use: {name: value for name, value in signals.items() if name not in alike} | sharers
+        for use, signals in rows.items()
+    }
 
 
 def _batch(scrape: Scrape, time_ms: int, interval_ms: int) -> TelemetryBatch:

@@ -9,7 +9,7 @@ as Prometheus writes them, with underscores.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from collector.host.found import KubeContainer
 from collector.host.recognise import recognise
@@ -129,6 +129,16 @@ def gpu_use(labels: Labels, cluster: str, owner_of_pod: OwnerOf | None = None) -
     return GpuUse(str(workload), instance, uuid, first(labels, _GPU_MODEL), mig)
 
 
+def machine_use(use: GpuUse, labels: Labels, cluster: str) -> GpuUse:
+    """The same GPU as its machine has it. labels: of a series of that GPU."""
+    host = first(labels, _GPU_HOST)
+    return replace(use, workload=str(_machine_of_gpu(cluster, host)), instance=host)
+
+
+def _machine_of_gpu(cluster: str, host: str) -> WorkloadName:
+    return machine_workload(cluster, machine_of({"instance": host}))
+
+
 def _gpu_owner(labels: Labels, cluster: str, host: str, owner_of_pod: OwnerOf | None) -> tuple[WorkloadName, str]:
     if job := labels.get("hpc_job"):
         return WorkloadName(cluster, "", "slurm-job", f"job-{job}"), f"{job}@{host}"
@@ -136,7 +146,7 @@ def _gpu_owner(labels: Labels, cluster: str, host: str, owner_of_pod: OwnerOf | 
     if pod and not ("exported_pod" not in labels and _EXPORTER in pod.pod):
         owner = owner_of_pod(pod.namespace, pod.pod, pod.node) if owner_of_pod else None
         return pod.workload(cluster, owner), pod.instance
-    return machine_workload(cluster, machine_of({"instance": host})), host
+    return _machine_of_gpu(cluster, host), host
 
 
 def _ids(labels: Labels) -> tuple[str, str]:

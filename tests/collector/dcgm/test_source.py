@@ -72,11 +72,42 @@ def test_whose_a_gpu_is(labels: str, workload: str, instance: str, uuid: str, mi
     assert list(scrape_of(line)) == [GpuUse(workload, instance, uuid, H100, mig)]
 
 
-def test_a_job_s_gpu_that_is_shown_once_per_job_is_a_row_per_job() -> None:
-    """Slurm's mapping repeats a metric for each job on the GPU."""
-    line = 'DCGM_FI_DEV_GPU_UTIL{{UUID="GPU-aa",Hostname="n",hpc_job="{}"}} 50\n'
-    rows = scrape_of(line.format(1) + line.format(2))
-    assert [use.workload for use in rows] == ["prod//slurm-job/job-1/", "prod//slurm-job/job-2/"]
+@pytest.mark.parametrize(
+    "labels",
+    ['vgpu="{n}",namespace="ml",pod="web-{n}",container="c"', 'hpc_job="{n}"'],
+    ids=["time-sliced pods", "jobs of Slurm"],
+)
+def test_what_a_shared_gpu_does_as_a_whole_is_the_machines_and_counted_once(labels: str) -> None:
+    """The exporter repeats the device's 80 % and 300 W for each of two users; device memory it split by process: 2 and 3 GiB.
+    Nobody's profile says 80 %, and 300 W are not 600."""
+    common = f'UUID="GPU-aa",modelName="{H100}",Hostname="node-1"'
+    page = "".join(
+        f"DCGM_FI_DEV_GPU_UTIL{{{common},{labels.format(n=n)}}} 80\n"
+        f"DCGM_FI_DEV_POWER_USAGE{{{common},{labels.format(n=n)}}} 300\n"
+        f"DCGM_FI_DEV_FB_USED{{{common},{labels.format(n=n)}}} {1024 * (n + 1)}\n"
+        for n in (1, 2)
+    )
+    machine, *users = scrape_of(page).items()
+    assert machine == (
+        GpuUse("prod/host/machine/node-1/", "node-1", "GPU-aa", H100, ""),
+        {"gpu_utilization_ratio": 0.8, "power_watts": 300.0, "gpu_sharers": 2.0},
+    )
+    assert [signals for _, signals in users] == [
+        {"framebuffer_used_bytes": gib * 2.0**30, "gpu_sharers": 2.0} for gib in (2, 3)
+    ]
+    assert len({use.workload + use.instance for use, _ in users}) == 2
+
+
+def test_the_node_knows_a_shared_gpu_once_with_its_memory() -> None:
+    """Its size stands in the machine's row, and in none of the users'."""
+    page = "".join(
+        f'DCGM_FI_DEV_FB_TOTAL{{UUID="GPU-aa",modelName="{H100}",Hostname="node-1",hpc_job="{n}"}} 81559\n'
+        for n in (1, 2)
+    )
+    with exporter(page) as server:
+        reading = DcgmSource(DcgmSettings(server.url), "prod", "node-1", CountingMeter()).read(Moment(0, 0))
+    assert reading.node is not None
+    assert [(gpu.uuid, gpu.memory_bytes) for gpu in reading.node.gpus] == [("GPU-aa", 81559 * 2**20)]
 
 
 def test_values_that_no_gpu_can_have_are_left_out_and_counted() -> None:
