@@ -1,8 +1,4 @@
-"""Commands of the product in processes that start in milliseconds.
-
-A server process imports everything once and forks for each start, so that 200 kills cost 200 forks and not 200 times a
-second of imports. What runs in the fork is `sizewise.__main__.main`, as from the console script.
-"""
+"""Commands of the product in forked processes. What runs there is `sizewise.__main__.main`, as from the console script."""
 
 from __future__ import annotations
 
@@ -14,30 +10,12 @@ import signal
 import threading
 from collections.abc import Mapping, Sequence
 from multiprocessing import connection
-from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 from tests.faults.fuse import BLOWN, Fuse
+from tests.forkserver import server
 
 _TAIL_LINES = 60
-_PRELOAD = (
-    "pytest",
-    "tests.faults.roles",
-    "sizewise.__main__",
-    "sizewise.commands.collect",
-    "sizewise.commands.profile",
-    "sizewise.commands.recommend",
-    "sizewise.commands.replay",
-    "stream.kafka_log",
-    "stream.sqlite_log",
-)
-
-
-def server() -> ForkServerContext:
-    """Forks roles; starts with the first of them. It ends with this process, and the roles with it."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(_PRELOAD))
-    return context
 
 
 class Role:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import subprocess
-import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from threading import Event
 
@@ -14,23 +14,28 @@ from profiler.service import Profiler
 from profiler.settings import ProfilerSettings
 from stream.open import open_log
 from stream.settings import LogSettings
+from tests.forkserver import server
 from tests.profiler.telemetry import NOW
 
 COMMIT_INTERVAL_S = 0.02
 """So short that kills hit every part of poll, absorb, encode and commit."""
 
 
-def start(path: Path) -> subprocess.Popen[bytes]:
+def start(path: Path) -> BaseProcess:
     """A profiler on the SQLite log at `path`; it ends well on SIGTERM."""
-    return subprocess.Popen([sys.executable, "-m", __name__, str(path)])
+    process = server().Process(target=main, args=(path,), daemon=True)
+    process.start()
+    return process
 
 
-def end(process: subprocess.Popen[bytes], how: signal.Signals) -> int:
-    process.send_signal(how)
-    return process.wait(60)
+def end(process: BaseProcess, how: signal.Signals) -> int | None:
+    assert process.pid is not None
+    os.kill(process.pid, how)
+    process.join(60)
+    return process.exitcode
 
 
-def main(path: str) -> None:
+def main(path: Path) -> None:
     stop = Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     log = open_log(LogSettings(f"sqlite:{path}", sqlite_synchronous="normal"))
@@ -38,7 +43,3 @@ def main(path: str) -> None:
     settings = ProfilerSettings(commit_interval_s=COMMIT_INTERVAL_S, batch_rows=64)
     Profiler(log, settings, NullMeter(), lambda: NOW / 1000 + time.time() - started).run(stop)
     log.close()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 DEADLINE_S = 60.0
+PARTITIONS = 4
 SHORT = {
     "SIZEWISE_COLLECTOR__INTERVAL_S": "0.5",
     "SIZEWISE_COLLECTOR__FLUSH_INTERVAL_S": "1",
@@ -65,9 +66,11 @@ class Processes:
 
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Processes]:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell runs in the background
     made = Processes(tmp_path)
     yield made
     made.end()
+    signal.signal(signal.SIGINT, before)
 
 
 def free_port() -> int:
@@ -96,13 +99,18 @@ def wait_for(what: Callable[[], Any], process: subprocess.Popen[str]) -> Any:
     raise AssertionError(f"not within {DEADLINE_S} s")
 
 
-def url_in(process: subprocess.Popen[str]) -> str:
-    """The address of the API as `up` prints it."""
+def printed(process: subprocess.Popen[str], pattern: str) -> re.Match[str]:
+    """What the first line that matches says, of those that nobody has read yet."""
     assert process.stdout is not None
     for line in process.stdout:
-        if found := re.search(r"(http://\S+)/v1/workloads", line):
-            return found[1]
-    raise AssertionError("no address was printed")
+        if found := re.search(pattern, line):
+            return found
+    raise AssertionError(f"it ended and did not print {pattern}")
+
+
+def url_in(process: subprocess.Popen[str]) -> str:
+    """The address of the API as `up` prints it."""
+    return printed(process, r"(http://\S+)/v1/workloads")[1]
 
 
 def sized(url: str) -> dict[str, Any]:
@@ -147,12 +155,12 @@ def test_up_shows_this_machines_workloads_and_goes_on_after_a_restart(processes:
 @pytest.fixture(params=["sqlite", "kafka"])
 def shared_log(request: pytest.FixtureRequest, processes: Processes) -> None:
     """The log of the roles: a file, and a real broker with topics of its own."""
+    processes.log = {"SIZEWISE_LOG__PARTITIONS": str(PARTITIONS)}
     if request.param == "kafka":
-        processes.log = {
+        processes.log |= {
             "SIZEWISE_LOG__LOCATION": f"kafka:{request.getfixturevalue('kafka_bootstrap')}",
             "SIZEWISE_LOG__KAFKA__TOPIC_PREFIX": f"roles-{uuid.uuid4().hex[:8]}.",
-            "SIZEWISE_LOG__PARTITIONS": "4",
-            "SIZEWISE_LOG__SESSION_S": "6",
+            "SIZEWISE_LOG__SESSION_S": "2",
         }
 
 
@@ -171,9 +179,10 @@ def test_roles_apart_share_one_log_and_count_every_row_once(processes: Processes
     with urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics", timeout=5) as answer:
         assert b'sizewise_outbox_sent_messages_total{stream="telemetry"}' in answer.read()
     second = processes.start("profile")
-    time.sleep(3)
+    taken = {taken_over(second)}
     first.kill()
-    time.sleep(3)
+    while len(taken) < PARTITIONS:
+        taken.add(taken_over(second))
     end(collector)
     wait_for(
         lambda: all(not row["lag"] for row in json.loads(processes.output("log", "streams", "-o", "json"))), second
@@ -184,6 +193,11 @@ def test_roles_apart_share_one_log_and_count_every_row_once(processes: Processes
     profiled = {row["workload"]: row["rows"] for row in exported(processes, "profiles") if "rows" in row}
     assert sent
     assert profiled == dict(sent)
+
+
+def taken_over(profiler: subprocess.Popen[str]) -> str:
+    """The partition that it took over next."""
+    return printed(profiler, r"partition (\d+): \d+ workloads restored")[1]
 
 
 def end(role: subprocess.Popen[str]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -30,6 +32,7 @@ from stream.streams import TELEMETRY, stream_specs
 from stream.telemetry_decoder import decode_telemetry
 from tests.collector.listen.box import Row
 from tests.collector.listen.test_rows import POD
+from tests.roles import until
 
 CONFIG = """
 global: {{scrape_interval: 1s, external_labels: {{cluster: prod}}}}
@@ -134,6 +137,13 @@ def _plain(frame) -> list[Row]:  # type: ignore[no-untyped-def]
     ]
 
 
+def retried(prometheus: str) -> float:
+    """How many samples it tried to push and kept, because nobody took them."""
+    with urllib.request.urlopen(f"{prometheus}/metrics", timeout=5) as answer:
+        found = re.findall(r"^prometheus_remote_storage_samples_retried_total\S* (\S+)$", answer.read().decode(), re.M)
+    return sum(map(float, found))
+
+
 @pytest.mark.parametrize(
     ("home", "message"),
     [
@@ -154,7 +164,7 @@ def test_prometheus_pushes_into_the_log(
             config = config.replace(f"  protobuf_message: {message}\n", "")  # a 2.x knows one version alone
         server = PrometheusServer(request.getfixturevalue(home), config=config)
         try:
-            time.sleep(2)
+            until(lambda: retried(server.url) > 0)
             with collecting(tmp_path, port) as log:
                 rows = sorted(rows_of(log, 4), key=lambda row: int(str(row["time_ms"])))
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -28,6 +29,12 @@ def join(log: EventLog) -> Iterator[MemberFactory]:
     yield make
     for member in members:
         member.subscription.close()
+
+
+@pytest.fixture
+def brief(log_settings: LogSettings) -> LogSettings:
+    """For a member that will not come back in time: the others get its partitions after this session."""
+    return replace(log_settings, session_s=1.5)
 
 
 @pytest.fixture(autouse=True)
@@ -157,9 +164,9 @@ def test_nothing_is_lost_while_members_come_and_go(log: EventLog, join: MemberFa
     assert sorted(int(value or b"") for member in members + gone for value in member.values) == list(range(180))
 
 
-def test_a_killed_member_is_replaced(log: EventLog, log_settings: LogSettings, join: MemberFactory) -> None:
+def test_a_killed_member_is_replaced(log: EventLog, brief: LogSettings, join: MemberFactory) -> None:
     """A process that owns all partitions gets SIGKILL; the next member takes them all over."""
-    with MemberProcess(log_settings, "g", "in") as other:
+    with MemberProcess(brief, "g", "in") as other:
         assert other.ask("join 4") == "[0, 1, 2, 3]"
         other.process.send_signal(signal.SIGKILL)
         other.process.wait()
@@ -167,11 +174,11 @@ def test_a_killed_member_is_replaced(log: EventLog, log_settings: LogSettings, j
         drive([member], lambda: len(member.owns) == 4)
 
 
-def test_a_stopped_member_is_fenced(log: EventLog, log_settings: LogSettings, join: MemberFactory) -> None:
+def test_a_stopped_member_is_fenced(log: EventLog, brief: LogSettings, join: MemberFactory) -> None:
     """A process sleeps longer than its session; another takes over. On waking, its commit fails whole and it is told
     that it lost everything."""
     send(log, "in", [message for p in range(4) for message in numbered(3, p)])
-    with MemberProcess(log_settings, "g", "in") as sleeper:
+    with MemberProcess(brief, "g", "in") as sleeper:
         assert sleeper.ask("join 4") == "[0, 1, 2, 3]"
         sleeper.process.send_signal(signal.SIGSTOP)
         member = join()
