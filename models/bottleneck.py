@@ -11,8 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from models.hardware.gpus import GpuModel
-
 
 class Bottleneck(IntEnum):
     """The class of a window, with the kind of I/O. Stored as uint8: never renumber."""
@@ -117,18 +115,6 @@ SURE = 0.8
 
 PCIE_BYTES_PER_S: dict[int, float] = {3: 15.75e9, 4: 31.5e9, 5: 63e9, 6: 121e9}
 """Peak of 16 lanes in one direction, by generation."""
-
-
-def intensity_flop_per_byte(gpu: GpuModel, tensor_ratio: float, dram_ratio: float) -> tuple[float, float] | None:
-    """Arithmetic intensity [lowest, highest] that these activities may mean; None when it cannot be told.
-
-    The tensor pipe's activity does not tell the data type: the range is from TF32 (else BF16) to FP8 (else BF16)."""
-    low = gpu.tf32_flops or gpu.bf16_flops
-    high = gpu.fp8_flops or gpu.bf16_flops
-    if low is None or high is None or not dram_ratio > 0 or not tensor_ratio > 0:
-        return None
-    per_peak_flop = tensor_ratio / (dram_ratio * gpu.memory_bytes_per_s)
-    return low * per_peak_flop, high * per_peak_flop
 
 
 def of_job(gpu: Bottleneck, cpu: Bottleneck) -> Bottleneck:

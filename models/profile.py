@@ -167,9 +167,23 @@ GPU_FIELDS: tuple[Field, ...] = (
     Field("gpu_count", "uint16", (), "GPUs that one instance used, in the newest message"),
     Field("gpu_model", "uint32", (), "models.hardware.discovery.code_of the newest GPU; 0: the catalogue lacks it"),
     Field("gpu_sliced", "uint8", (), "1 when the newest GPU is a MIG slice"),
-    Field("gpu_bottleneck", "uint8", (), "the models.bottleneck.Bottleneck with most of the decayed time"),
-    Field("gpu_bottleneck_confidence", "float32", (), "0 to 1: mean confidence of the windows"),
+    Field(
+        "gpu_bottleneck",
+        "uint8",
+        (),
+        "the models.bottleneck.Bottleneck with most of the decayed time that has one; none where most of the time has none",
+    ),
+    Field(
+        "gpu_bottleneck_confidence", "float32", (), "0 to 1: mean confidence of the windows, 0 of those without a class"
+    ),
     Field("gpu_evidence", "float32", (len(EVIDENCE),), "models.bottleneck.EVIDENCE of the decayed means; NaN: missing"),
+    Field(
+        "gpu_roofline",
+        "float32",
+        (3,),
+        "arithmetic intensity of the decayed means, lowest and highest, and ridge point of the busiest pipe, FLOP/byte; "
+        "NaN or 0: it cannot be told",
+    ),
     *HEAD_FIELDS,
 )
 """All empty is zero."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bottleneck import Method
+from models.bottleneck import Bottleneck, Method
 from models.hardware.discovery import code_of
 from models.peak16 import to_peak16
 from models.profile import GPU_FIELDS, GPU_SIGNALS_KEPT, PEAK_DAYS
@@ -106,7 +106,8 @@ def _sums(found: GpuWindows, verdicts: Verdicts, start: Indices) -> dict[str, Fl
         "gpu_class_seconds": by_class(verdicts.bottleneck, seconds),
         "gpu_counter_seconds": np.where(verdicts.method == Method.COUNTERS, seconds, 0.0),
         "gpu_learned_seconds": np.where(verdicts.method == Method.LEARNED, seconds, 0.0),
-        "gpu_confidence_seconds": verdicts.confidence * seconds,
+        "gpu_confidence_seconds": np.where(verdicts.bottleneck == Bottleneck.INSUFFICIENT, 0.0, verdicts.confidence)
+        * seconds,
         "gpu_signal_sum": value.T,
         "gpu_signal_weight": weight.T,
     }

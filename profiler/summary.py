@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.bottleneck import Bottleneck
 from models.hardware.discovery import name_of
@@ -12,6 +13,7 @@ from profiler import signals
 from profiler.bottleneck import cpu
 from profiler.bottleneck.boards import Boards, Floats
 from profiler.bottleneck.evidence import SIGNAL, evidence
+from profiler.bottleneck.position import position
 from profiler.profiles import Profiles
 
 
@@ -30,23 +32,28 @@ def _write_cpu(profiles: Profiles, slots: slice) -> None:
 
 
 def _write_gpu(profiles: Profiles, slots: slice) -> None:
-    """The class with most time. Time without a verdict counts as a class only where there is nothing else."""
+    """The class with most time. Where most of the time has none, the rest does not speak for it: idleness is easy to tell
+    without counters, and what a GPU does while it is busy is not."""
     seconds = profiles["gpu_class_seconds"][slots]
     total = seconds.sum(axis=1)
     judged = np.where(np.arange(seconds.shape[1]) == Bottleneck.INSUFFICIENT, 0.0, seconds)
-    profiles["gpu_bottleneck"][slots] = judged.argmax(axis=1)
+    open_ = seconds[:, Bottleneck.INSUFFICIENT] > total / 2
+    profiles["gpu_bottleneck"][slots] = np.where(open_, Bottleneck.INSUFFICIENT, judged.argmax(axis=1))
     profiles["gpu_bottleneck_confidence"][slots] = _ratio(profiles["gpu_confidence_seconds"][slots], total)
     mean = np.full((len(GPU_SIGNALS), len(total)), np.nan)
     mean[[SIGNAL[name] for name in GPU_SIGNALS_KEPT]] = _ratio(
         profiles["gpu_signal_sum"][slots], profiles["gpu_signal_weight"][slots]
     ).T
-    profiles["gpu_evidence"][slots] = evidence(mean, _boards(profiles, slots)).T
+    models, codes = _models(profiles, slots)
+    profiles["gpu_evidence"][slots] = evidence(mean, Boards.of(models, codes, profiles["gpu_sliced"][slots] == 0)).T
+    profiles["gpu_roofline"][slots] = position(mean, models, codes).T
 
 
 def _ratio(part: Floats, whole: Floats) -> Floats:
     return np.divide(part, whole, out=np.full_like(whole, np.nan), where=whole > 0)
 
 
-def _boards(profiles: Profiles, slots: slice) -> Boards:
+def _models(profiles: Profiles, slots: slice) -> tuple[list[str], NDArray[np.intp]]:
+    """Names in the catalogue, and which of them each row has."""
     codes, index = np.unique(profiles["gpu_model"][slots], return_inverse=True)
-    return Boards.of([name_of(int(code)) for code in codes], index, profiles["gpu_sliced"][slots] == 0)
+    return [name_of(int(code)) for code in codes], index

@@ -52,6 +52,7 @@ _SUMMARY = {
     "gpu_bottleneck",
     "gpu_bottleneck_confidence",
     "gpu_evidence",
+    "gpu_roofline",
 }
 SUMMARY_FIELDS: tuple[Field, ...] = tuple(f for f in PROFILE_FIELDS if f.name in _SUMMARY)
 """What is kept decoded of a profile: 0.6 KB of its 7 KB. The rest stays packed until someone asks for one workload."""

@@ -168,13 +168,21 @@ def _facts(values: Floats, found: Floats, boards: Boards) -> Facts:
     busy, transfer = found[BUSY], found[HOST]
     waiting = (transfer >= IDLE_BELOW) & (transfer >= busy / 2) & (busy < MOSTLY_IDLE_BELOW)
     return Facts(
-        unknown=np.isnan(busy),
+        unknown=np.isnan(busy) | (_alone(values, found) & (busy >= IDLE_BELOW)),
         idle=busy < IDLE_BELOW,
         host=waiting | (link_saturation(values, boards) >= SATURATED),
         host_unknown=np.isnan(transfer) & (busy < MOSTLY_IDLE_BELOW),
         link=np.nan_to_num(found[LINK]),
         at_limit=at_power_limit(values, boards),
     )
+
+
+def _alone(values: Floats, found: Floats) -> Bools:
+    """Windows of which only the share of busy time is known, [n]. It may tell that nothing runs and no more: of a GPU that
+    several share it is the time that they left."""
+    others = np.delete(found, BUSY, axis=0)
+    alone: Bools = np.isnan(others).all(axis=0) & np.isnan(values[SIGNAL["sm_active_ratio"]])
+    return alone
 
 
 def _bounds(values: Floats, found: Floats) -> Bounds:

@@ -7,17 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from models.bottleneck import (
-    COMPUTE,
-    DRAM_CEILING,
-    EVIDENCE,
-    MEMORY,
-    SENTENCES,
-    TENSOR_CEILING,
-    Bottleneck,
-    intensity_flop_per_byte,
-    of_job,
-)
+from models.bottleneck import EVIDENCE, SENTENCES, Bottleneck, of_job
 from models.columns import Columns
 from models.hardware.discovery import find_gpu, name_of
 from models.peak16 import from_peak16
@@ -39,7 +29,7 @@ _NEEDS: dict[str, str] = {
 
 _NOT_KNOWN: dict[str, str] = {
     "model": "the hardware catalogue does not know the name that the source gave",
-    "intensity_flop_per_byte": "needs activity of the tensor pipe and of DRAM, and a model that the catalogue knows",
+    "intensity_flop_per_byte": "needs activity of a math pipe and of DRAM, and a model of which the catalogue knows the peaks",
     "ridge_flop_per_byte": "the catalogue has no BF16 peak for this model",
 }
 
@@ -66,7 +56,7 @@ def gpu(row: Row) -> Body | None:
     seconds = np.asarray(row["gpu_class_seconds"])
     total = float(seconds.sum()) or 1.0
     found = np.asarray(row["gpu_evidence"], dtype=np.float64)
-    by_counters = float(row["gpu_counter_seconds"]) / total
+    low, high, ridge = np.asarray(row["gpu_roofline"], dtype=np.float64).tolist()
     body: Body = {
         "model": model.name if model else None,
         "gpus": int(row["gpu_count"]),
@@ -78,10 +68,10 @@ def gpu(row: Row) -> Body | None:
         "bottleneck": _verdict(Bottleneck(int(row["gpu_bottleneck"])), float(row["gpu_bottleneck_confidence"])),
         "time": _shares(seconds / total),
         "evidence": [_evidence(i, float(value)) for i, value in enumerate(found)],
-        "counters_ratio": round(by_counters, 4),
+        "counters_ratio": round(float(row["gpu_counter_seconds"]) / total, 4),
         "learned_ratio": round(float(row["gpu_learned_seconds"]) / total, 4),
-        "intensity_flop_per_byte": _intensity(model, found) if by_counters else None,
-        "ridge_flop_per_byte": _rounded(model.ridge_flop_per_byte) if model else None,
+        "intensity_flop_per_byte": [round(low, 1), round(high, 1)] if low > 0 and high > 0 else None,
+        "ridge_flop_per_byte": _rounded(ridge if ridge > 0 else model.ridge_flop_per_byte) if model else None,
     }
     return body | {"missing": {name: why for name, why in _NOT_KNOWN.items() if body[name] is None}}
 
@@ -133,13 +123,6 @@ def _evidence(place: int, value: float) -> Body:
     declared = EVIDENCE[place]
     missing = {"value": _NEEDS[declared.name]} if np.isnan(value) else {}
     return {"name": declared.name, "value": _rounded(value), "help": declared.help, "missing": missing}
-
-
-def _intensity(model: Any, found: np.ndarray[Any, Any]) -> list[float] | None:
-    if model is None:
-        return None
-    both = intensity_flop_per_byte(model, float(found[COMPUTE]) * TENSOR_CEILING, float(found[MEMORY]) * DRAM_CEILING)
-    return [round(value, 1) for value in both] if both else None
 
 
 def _rounded(value: float | None) -> float | None:

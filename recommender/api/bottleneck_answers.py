@@ -59,10 +59,14 @@ class GpuAnswer(BaseModel):
     counters_ratio: float = Field(description="share of time judged by profiling counters", examples=[0.0])
     learned_ratio: float = Field(description="share of time judged by a model that the fleet taught", examples=[0.0])
     intensity_flop_per_byte: tuple[float, float] | None = Field(
-        description="arithmetic intensity that the means may stand for, TF32 to FP8; null without counters",
+        description="arithmetic intensity that the means may stand for: TF32 to FP8 on the tensor pipe, one or two operations an "
+        "instruction on the others; null without counters",
         examples=[[120.5, 480.0]],
     )
-    ridge_flop_per_byte: float | None = Field(description="ridge point of the model, BF16", examples=[295.2])
+    ridge_flop_per_byte: float | None = Field(
+        description="ridge point of its busiest pipe on this model, dense BF16 on the tensor pipe; BF16 where no pipe is known",
+        examples=[295.2],
+    )
     missing: Missing
 
 

@@ -60,6 +60,17 @@ def test_time_is_counted_per_class() -> None:
     assert name_of(int(found["gpu_model"])) == "H100-SXM-80"
 
 
+@pytest.mark.parametrize(("idle", "headline", "sure"), [(1, Bottleneck.INSUFFICIENT, 0.25), (3, Bottleneck.IDLE, 0.75)])
+def test_time_without_a_class_is_no_time_to_be_sure_of(idle: int, headline: Bottleneck, sure: float) -> None:
+    """Four minutes of NVML alone, some idle, in the others the GPU is busy and no one tells with what. A quarter of the time
+    does not speak for the job, three quarters do; and nobody is surer than the share of time that has a class."""
+    minutes = [IDLE] * idle + [{"gpu_utilization_ratio": 1.0}] * (4 - idle)
+    rows = [GpuRow("a", m * MINUTE + s * SECOND, w) for m, w in enumerate(minutes) for s in range(60)]
+    found = of(summarised(profile([gpu_message(rows, "n1", 1)])).profiles, "a")
+    assert Bottleneck(found["gpu_bottleneck"]) is headline
+    assert float(found["gpu_bottleneck_confidence"]) == pytest.approx(sure, abs=0.01)
+
+
 def test_a_window_is_the_mean_of_its_minute() -> None:
     """Half a minute at 0.9 of the tensor pipe, half at nothing: 0.45 of 0.93 is 0.48, under the line: latency."""
     rest = GEMM | {"tensor_active_ratio": 0.0, "power_watts": 200.0}

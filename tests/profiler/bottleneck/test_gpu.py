@@ -118,6 +118,20 @@ def test_host_copies_that_nobody_counts_forbid_an_answer() -> None:
     assert [Bottleneck(code) for code in found.bottleneck] == [Bottleneck.INSUFFICIENT, Bottleneck.LATENCY]
 
 
+@pytest.mark.parametrize("busy", ["gpu_utilization_ratio", "graphics_engine_active_ratio"])
+def test_busy_time_alone_tells_idleness_and_no_more(busy: str) -> None:
+    """A pod that shares a GPU: the driver says that its kernels ran for 55 % of the time, and the rest is its neighbour's.
+    That no unit can be full on average is no reason to call it latency. 2 % is idle whatever else there is."""
+    found = judge({busy: 0.55}, {busy: 0.55, "framebuffer_used_bytes": 1e9}, {busy: 0.02})
+    assert [Bottleneck(code) for code in found.bottleneck] == [
+        Bottleneck.INSUFFICIENT,
+        Bottleneck.INSUFFICIENT,
+        Bottleneck.IDLE,
+    ]
+    quiet = {"memory_copy_utilization_ratio": 0.1} | QUIET
+    assert Bottleneck(judge({busy: 0.55} | quiet).bottleneck[0]) is Bottleneck.LATENCY
+
+
 def test_a_slice_is_not_judged_by_the_power_and_links_of_its_board() -> None:
     """Others on the board draw 690 W and copy 5 GB/s: evidence of a slice holds neither."""
     window = FULL | {"power_watts": 690.0, "pcie_receive_bytes_per_s": 5e9, "dram_active_ratio": 0.2}
