@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -97,3 +98,12 @@ def require_free(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise ServiceError(f"port {port} of 127.0.0.1 is taken: choose another with --port") from error
+
+
+def answers_ok(url: str) -> bool:
+    """Whether a GET of `url`, of a service started here, answers 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=1.0) as answer:  # noqa: S310  (127.0.0.1, by its own url)
+            return bool(answer.status == 200)
+    except OSError:  # of which urllib.error.HTTPError is one
+        return False

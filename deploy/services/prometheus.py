@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.services import debian, prometheus_build
-from deploy.services.process import Process, free_port, require_free
+from deploy.services.process import Process, answers_ok, free_port, require_free
 from deploy.services.service import Service
 from deploy.services.tools import run
 
@@ -62,7 +60,7 @@ class PrometheusServer:
             *self._flags,
         ]
         self._process = Process("prometheus", command, self._folder / "server.log")
-        self._process.await_ready(lambda: _ready(self.url), _READY_S)
+        self._process.await_ready(lambda: answers_ok(f"{self.url}/-/ready"), _READY_S)
 
     def stop(self) -> None:
         """Shut down cleanly."""
@@ -86,14 +84,6 @@ class PrometheusServer:
     def close(self) -> None:
         self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _ready(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/-/ready", timeout=1.0) as answer:  # noqa: S310  (127.0.0.1, by its own url)
-            return bool(answer.status == 200)
-    except (OSError, urllib.error.HTTPError):
-        return False
 
 
 PROMETHEUS = Service(

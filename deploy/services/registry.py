@@ -7,11 +7,17 @@ from deploy.services.kubernetes import KUBERNETES
 from deploy.services.prometheus import PROMETHEUS
 from deploy.services.prometheus3 import PROMETHEUS3
 from deploy.services.service import Service, ServiceError
+from deploy.services.thanos import THANOS
 from deploy.services.vegeta import VEGETA
+from deploy.services.victoria_metrics import VICTORIA_METRICS
 from deploy.services.vpa_admission import VPA_ADMISSION
 
 SERVICES: dict[str, Service] = {
-    service.name: service for service in (KAFKA, PROMETHEUS, PROMETHEUS3, KUBERNETES, VEGETA, VPA_ADMISSION)
+    service.name: service
+    for service in (
+        *(KAFKA, PROMETHEUS, PROMETHEUS3, VICTORIA_METRICS, KUBERNETES),
+        *(VEGETA, VPA_ADMISSION, THANOS),
+    )
 }
 
 

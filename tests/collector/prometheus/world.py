@@ -33,11 +33,19 @@ class World:
     def add(self, name: str, points: Sequence[Point], **labels: str) -> None:
         self.metrics.append(Metric(name, labels, points))
 
+    def text(self, **labels: str) -> str:
+        """All samples in Prometheus' text format, with times in milliseconds and these labels more."""
+        return "".join(
+            f"{metric.name}{{{_text({**metric.labels, **labels})}}} {value!r} {round(time * 1000)}\n"
+            for metric in self.metrics
+            for time, value in metric.points
+        )
+
     def write_into(self, server: PrometheusServer, folder: Path) -> None:
         """Fill a stopped server's database: a file per two hours, as promtool reads a file once per block in it."""
         blocks: dict[int, dict[str, list[str]]] = {}
         for metric in self.metrics:
-            text = ",".join(f'{name}="{value}"' for name, value in metric.labels.items())
+            text = _text(metric.labels)
             for time, value in metric.points:
                 block = blocks.setdefault(int(time // 7200), {})
                 block.setdefault(metric.name, []).append(f"{metric.name}{{{text}}} {value!r} {time:.3f}\n")
@@ -45,6 +53,10 @@ class World:
             file = folder / f"{number}.om"
             file.write_text("".join(_families(families)) + "# EOF\n")
             server.fill(file)
+
+
+def _text(labels: Mapping[str, str]) -> str:
+    return ",".join(f'{name}="{value}"' for name, value in labels.items())
 
 
 def _families(families: Mapping[str, Sequence[str]]) -> Iterator[str]:
