@@ -7,11 +7,12 @@ from dataclasses import fields, replace
 from typing import Any
 
 from models.inventory import Allocation, Node
+from models.taints import Taint, united
 
 
 def joined(parts: Sequence[Node]) -> Node:
     """The node that all parts (at least one) tell of: of each field, and of each label, what the first part that has it
-    says; GPUs, coverage and what workloads hold are put together. `time_ms` is the newest."""
+    says; GPUs, taints, coverage and what workloads hold are put together. `time_ms` is the newest."""
     known: dict[str, Any] = {}
     for name in (field.name for field in fields(Node)):
         known[name] = next(filter(None, (getattr(part, name) for part in parts)), getattr(parts[0], name))
@@ -25,14 +26,20 @@ def joined(parts: Sequence[Node]) -> Node:
             "time_ms": max(part.time_ms for part in parts),
             "labels": labels,
             "spot": next((part.spot for part in parts if part.spot is not None), None),
+            "taints": _taints(part.taints for part in parts),
             "gpus": tuple(gpu for part in parts for gpu in part.gpus),
             "coverage": tuple(line for part in parts for line in part.coverage),
-            "allocations": _held(allocation for part in parts for allocation in part.allocations),
+            "allocations": held_once(allocation for part in parts for allocation in part.allocations),
         },
     )
 
 
-def _held(allocations: Iterable[Allocation]) -> tuple[Allocation, ...]:
+def _taints(parts: Iterable[tuple[Taint, ...] | None]) -> tuple[Taint, ...] | None:
+    told = [part for part in parts if part is not None]
+    return united(told) if told else None
+
+
+def held_once(allocations: Iterable[Allocation]) -> tuple[Allocation, ...]:
     """One for each workload instance, in order of first mention."""
     found: dict[tuple[str, str], Allocation] = {}
     for new in allocations:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from models.hardware.discovered import DiscoveredProfile
+from models.taints import Taint
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,10 @@ COMMAND_CHARACTERS = 512
 """Of a command in the inventory: what follows is data. 200 instances a node are 100 KB."""
 
 
+ALLOCATIONS, GPU_HOLDERS, TAINTS = "allocations", "gpu_holders", "taints"
+"""Signals of coverage that are of the node as a whole: what runs there, who has which GPU, what keeps workloads off."""
+
+
 @dataclass(frozen=True, slots=True)
 class Coverage:
     """Whether a source can see a signal, and if not why: `reason` is a sentence with the mend, empty when seen."""
@@ -114,3 +119,5 @@ class Node:
     allocatable_memory_bytes: int | None = None
     allocations: tuple[Allocation, ...] = ()
     coverage: tuple[Coverage, ...] = ()
+    taints: tuple[Taint, ...] | None = None
+    """What keeps workloads off it, its being cordoned or not ready among them. None: nobody tells, and there may be some."""

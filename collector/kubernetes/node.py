@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 
 import msgspec
@@ -11,6 +11,7 @@ from collector.kubernetes.spot import is_spot
 from collector.source import SourceError
 from models.inventory import Coverage, Node
 from models.quantity import QuantityError, parse_quantity
+from models.taints import CONDITIONS, CORDONED, Taint, united
 
 SOURCE = "kubernetes-node"
 
@@ -27,12 +28,30 @@ class _Metadata(msgspec.Struct):
     labels: dict[str, str] | None = None
 
 
+class _Taint(msgspec.Struct):
+    key: str
+    effect: str
+    value: str | None = None
+
+
+class _Spec(msgspec.Struct):
+    unschedulable: bool | None = None
+    taints: list[_Taint] | None = None
+
+
+class _Condition(msgspec.Struct):
+    type: str
+    status: str
+
+
 class _Status(msgspec.Struct):
     allocatable: dict[str, str] | None = None
+    conditions: list[_Condition] | None = None
 
 
 class _NodeObject(msgspec.Struct):
     metadata: _Metadata
+    spec: _Spec | None = None
     status: _Status = msgspec.field(default_factory=_Status)
 
 
@@ -56,8 +75,23 @@ def node_of(body: bytes, cluster: str, name: str, time_ms: int) -> Node:
         spot=is_spot(labels),
         allocatable_cpu_cores=cpu,
         allocatable_memory_bytes=None if memory is None else int(memory),
+        taints=None if read.spec is None else united((_set(read.spec), _meant(read.spec, read.status))),
         coverage=() if len(labels) == len(told) else (_left_out(len(told) - len(labels)),),
     )
+
+
+def _set(spec: _Spec) -> Iterator[Taint]:
+    for taint in spec.taints or ():
+        yield Taint(taint.key, taint.effect, taint.value or "")
+
+
+def _meant(spec: _Spec, status: _Status) -> Iterator[Taint]:
+    """What the node controller will set as a taint in a moment, where it has not yet."""
+    if spec.unschedulable:
+        yield CORDONED
+    for condition in status.conditions or ():
+        if taint := CONDITIONS.get((condition.type, condition.status)):
+            yield taint
 
 
 def bounded(told: Mapping[str, str]) -> dict[str, str]:

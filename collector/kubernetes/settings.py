@@ -12,15 +12,15 @@ _PORT = "443"
 @dataclass(frozen=True, slots=True)
 class KubernetesSettings:
     url: str = AUTO
-    """Address of the Kubernetes API, https only, asked for the labels of this node. auto: the one that Kubernetes tells its
-    pods; outside a pod none is asked. Empty: none is asked."""
+    """Address of the Kubernetes API, https only, asked for the labels and taints of this node. auto: the one that
+    Kubernetes tells its pods; outside a pod none is asked. Empty: none is asked."""
 
     account: str = "/var/run/secrets/kubernetes.io/serviceaccount"
     """Folder with `token` and `ca.crt` of the pod's service account. Both are read at each ask, as they are renewed."""
 
-    interval_s: float = 300.0
-    """Time between two asks. Labels change by a hand or a controller; 1,000 nodes make 3 requests a second, which the
-    API server answers from its memory."""
+    interval_s: float = 60.0
+    """Time between two asks, after which placement knows that the node was cordoned. 1,000 nodes make 17 requests a second,
+    which the API server answers from its memory."""
 
     timeout_s: float = 10.0
     """Longest wait for the whole answer. Nobody waits for it: the other sources are read meanwhile."""

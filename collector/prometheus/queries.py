@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from collector.names.foreign import Foreign, System
 from collector.names.table import CADVISOR, DCGM, NODE_EXPORTER
+from collector.prometheus.selector import braced
 from collector.prometheus.settings import ImportSettings
 
 OWNERS = ("kube_pod_owner", "kube_replicaset_owner", "kube_job_owner")
@@ -63,21 +64,21 @@ def wanted(names: Iterable[str], settings: ImportSettings, shards: Sequence[str]
 
 def size_selector(name: str, match: str) -> Newest:
     """Requests or limits of containers."""
-    return Newest(_braced(name, match), _BY_SIZE)
+    return Newest(braced(name, match), _BY_SIZE)
 
 
 def owner_selector(name: str, match: str) -> Newest:
-    return Newest(_braced(name, match), _BY[name])
+    return Newest(braced(name, match), _BY[name])
 
 
 def oom_selector(match: str) -> str:
     """Series of containers that ended last by an OOM kill; there are few."""
-    return _braced(OOM_REASON, 'reason="OOMKilled"', match)
+    return braced(OOM_REASON, 'reason="OOMKilled"', match)
 
 
 def restarts_selector(pods: Iterable[str], match: str) -> str:
     names = "|".join(sorted(pods))  # names of pods hold no character that means something in a regular expression but .
-    return _braced(RESTARTS, f'pod=~"{names}"', match)
+    return braced(RESTARTS, f'pod=~"{names}"', match)
 
 
 def shards_of(series: dict[str, float], at_most: float) -> list[str]:
@@ -99,13 +100,9 @@ def shards_of(series: dict[str, float], at_most: float) -> list[str]:
 
 
 def _selector(name: str, foreign: Foreign, match: str, shard: str) -> str:
-    return _braced(name, ",".join(_only(foreign)), _NO_SANDBOX if foreign.of == "container" else "", shard, match)
+    return braced(name, ",".join(_only(foreign)), _NO_SANDBOX if foreign.of == "container" else "", shard, match)
 
 
 def _only(foreign: Foreign) -> Iterator[str]:
     for label, values in foreign.only.items():
         yield f'{label}=~"{"|".join(values)}"'
-
-
-def _braced(name: str, *matchers: str) -> str:
-    return f"{name}{{{','.join(matcher for matcher in matchers if matcher)}}}"

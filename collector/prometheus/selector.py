@@ -1,4 +1,4 @@
-"""A series selector of PromQL as the matchers that remote read asks with."""
+"""Series selectors of PromQL: written, and read as the matchers that remote read asks with."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ class Matcher:
     type: int
     name: str
     value: str
+
+
+def braced(name: str, *matchers: str) -> str:
+    """A selector of the metric with those of the matchers that are not empty."""
+    return f"{name}{{{','.join(filter(None, matchers))}}}"
 
 
 def matchers_of(selector: str) -> tuple[Matcher, ...] | None:

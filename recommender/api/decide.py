@@ -125,6 +125,7 @@ def _wish(job: JobRequest, evidence: Evidence, cpu: Size, memory: Size) -> Place
         memory_bytes=ceil(memory.request or 0),
         gpu_models=job.gpu_models,
         labels=job.node_labels,
+        tolerations=job.tolerations,
         members=job.members,
         cluster=job.cluster or _cluster(job, evidence),
         nodes=job.nodes,

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from recommender.api.answers import ReasonAnswer
-from recommender.api.place_body import FactorName, PlaceAnswer, SpotWish, Strict
+from recommender.api.place_body import FactorName, PlaceAnswer, SpotWish, Strict, Tolerations
 from recommender.api.problems import TAG
 from recommender.placement.rank import SCORERS
 
@@ -81,6 +81,10 @@ class JobRequest(Strict):
         description="candidates: `cluster/node`, or plain names with `cluster`; null: all of the inventory",
     )
     node_labels: dict[str, str] = Field(default={}, max_length=100, description="labels that the node must bear")
+    tolerations: Tolerations = Field(
+        default=[],
+        description="taints that it bears, as in a pod; without, no node that is tainted or cordoned is taken",
+    )
     spot: SpotWish | None = Field(default=None, description="null: it cannot be interrupted, so no spot node is taken")
     weights: dict[FactorName, Annotated[float, Field(ge=0, le=1000)]] | None = Field(  # type: ignore[valid-type]
         default=None, description=f"weight of each factor instead of the usual: {', '.join(SCORERS)}; 0: not asked"

@@ -1,7 +1,8 @@
 """kube-scheduler's extender: which nodes cannot run a pod's GPU side at all, and how well it would stand on the others.
 
 Advice on top of what the scheduler knows better: it counts free CPU, memory and GPUs itself and exactly, while inventory
-is seconds old. So the filter looks at what a node is, never at what is free there, and what is not known always passes.
+is seconds old. So the filter looks at what a node is, never at what is free there or at its taints, by which the scheduler
+has filtered a moment ago, and what is not known always passes. To a node that the pod does not tolerate goes the score 0.
 """
 
 from __future__ import annotations
@@ -83,7 +84,10 @@ def seen_of(snapshot: Snapshot, call: Call, cluster: str) -> GpuSeen | None:
 
 def _job(asks: PodAsks, seen: GpuSeen | None) -> Job:
     milli = GPU_MILLI if asks.gpus and not asks.mig_profile else 0
-    request = Request(round(1000 * asks.cpu_cores), asks.memory_bytes, asks.gpus, milli, mig_profile=asks.mig_profile)
+    cpu_milli, tolerations = round(1000 * asks.cpu_cores), asks.tolerations
+    request = Request(
+        cpu_milli, asks.memory_bytes, asks.gpus, milli, mig_profile=asks.mig_profile, tolerations=tolerations
+    )
     if seen is None:
         return Job(request)
     demands = seen.compute_demand, seen.bandwidth_demand
@@ -91,8 +95,8 @@ def _job(asks: PodAsks, seen: GpuSeen | None) -> Job:
 
 
 def _scores(supply: Supply, job: Job, nodes: Nodes) -> Mapping[str, int]:
-    """0 where there is no room for it as far as inventory tells; the others from 1 to 10 by their place between the worst
-    and the best, as a scheduler weighs differences and not values."""
+    """0 where there is no room for it, or a taint that it does not tolerate, as far as inventory tells; the others from 1 to 10
+    by their place between the worst and the best, as a scheduler weighs differences and not values."""
     known = nodes.known
     if not known:
         return {}

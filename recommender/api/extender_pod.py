@@ -6,11 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+import msgspec
+
 from models.quantity import QuantityError, milli, parse_quantity, whole
+from models.taints import EQUAL, Toleration
 from models.workload import WorkloadName
 from recommender.admission.facts import NoFacts
 from recommender.admission.who import owners_of
-from recommender.admission.wire import Container, Pod, Quantities
+from recommender.admission.wire import Container, Pod, Quantities, Wire
 from recommender.mig.dialects import WHOLE_GPU, mig_profile_of
 from recommender.view_query import QueryError
 
@@ -24,12 +27,24 @@ _MOST = 1 << 50
 
 @dataclass(frozen=True, slots=True)
 class PodAsks:
-    """What one pod takes of a node. gpus: whole GPUs, or slices of `mig_profile` where that is not empty."""
+    """What one pod takes of a node. gpus: whole GPUs, or slices of `mig_profile` where that is not empty. tolerations: taints
+    of it that the pod bears."""
 
     cpu_cores: float
     memory_bytes: int
     gpus: int
     mig_profile: str
+    tolerations: tuple[Toleration, ...] = ()
+
+
+class _Toleration(Wire):
+    key: str = ""
+    operator: str = ""
+    value: str = ""
+    effect: str = ""
+
+
+_TOLERATIONS = msgspec.json.Decoder(list[_Toleration] | None)
 
 
 def asks_of(pod: Pod) -> PodAsks:
@@ -40,7 +55,8 @@ def asks_of(pod: Pod) -> PodAsks:
     if not 0 <= gpus <= _MOST_GPUS:
         raise QueryError("Pod.spec.containers", gpus, f"a node has at most {_MOST_GPUS} GPUs or slices for one pod")
     cpu_milli, memory = milli(total.get("cpu", _NONE)), whole(total.get("memory", _NONE))
-    return PodAsks(min(max(cpu_milli, 0), _MOST) / 1000, min(max(memory, 0), _MOST), gpus, profile)
+    cpu_cores, memory_bytes = min(max(cpu_milli, 0), _MOST) / 1000, min(max(memory, 0), _MOST)
+    return PodAsks(cpu_cores, memory_bytes, gpus, profile, _tolerations(pod))
 
 
 def workloads_of(pod: Pod, cluster: str) -> list[str]:
@@ -52,6 +68,14 @@ def workloads_of(pod: Pod, cluster: str) -> list[str]:
         for owner in owners
         for container in containers
     ]
+
+
+def _tolerations(pod: Pod) -> tuple[Toleration, ...]:
+    try:
+        told = _TOLERATIONS.decode(pod.spec.tolerations) or ()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise QueryError("Pod.spec.tolerations", None, f"it cannot be read: {error}") from error
+    return tuple(sorted({Toleration(one.key, one.operator or EQUAL, one.value, one.effect) for one in told}))
 
 
 def _total(pod: Pod) -> Amounts:

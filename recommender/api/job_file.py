@@ -74,6 +74,7 @@ def _of_object(made: Mapping[str, Any], cluster: str) -> Iterator[dict[str, Any]
             "args": container.get("args") or [],
             "labels": metadata.get("labels") or {},
             "node_labels": spec.get("nodeSelector") or {},
+            "tolerations": spec.get("tolerations") or [],
             **_resources(_map(container, "resources", where) if container.get("resources") else {}, where),
         }
 

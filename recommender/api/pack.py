@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from models.hardware.geometry import Slot
-from models.inventory import Node
 from recommender.api.pack_body import PackRequest
+from recommender.api.pack_nodes import pack_nodes
 from recommender.api.pack_seen import SizedWorkload, sized
 from recommender.api.pack_wish import Wishes, given_gpus, given_kinds, room_key, wishes
 from recommender.api.render import Body
@@ -34,10 +34,10 @@ def pack_answer(snapshot: Snapshot, asked: PackRequest, advisor: SliceAdvisor) -
         if asked.gpus is not None:
             raise QueryError("kinds", [k.model for k in asked.kinds], "give `gpus` or `kinds`, not both")
         return _on_paper(given_kinds(asked.kinds), asked, sized(snapshot, asked, snapshot.nodes, advisor))
-    nodes = _nodes(snapshot, asked)
-    by_profile = sized(snapshot, asked, nodes, advisor)
+    on = pack_nodes(snapshot, asked)
+    by_profile = sized(snapshot, asked, on.nodes, advisor)
     movable = {one.name for one in by_profile if one.keys}
-    found = given_gpus(asked.gpus) if asked.gpus is not None else present(nodes.values(), movable)
+    found = given_gpus(asked.gpus) if asked.gpus is not None else present(on.nodes.values(), movable)
     wanted = wishes(asked, found.kinds, by_profile)
     stay = staying(found.gpus if asked.others == "stay" else (), {demand.name for demand in wanted.demands})
     now = stay.gpus if asked.others == "stay" else tuple(found.gpus)
@@ -48,16 +48,8 @@ def pack_answer(snapshot: Snapshot, asked: PackRequest, advisor: SliceAdvisor) -
         "moves": drawn.moves(answer.moves),
         "defrag": [drawn.defrag(size, now) for size in asked.make_room_for],
         "sized": _told(by_profile),
-        "left_out": [{"gpu": left.gpu, "node": left.node, "reason": left.reason} for left in found.left],
-    }
-
-
-def _nodes(snapshot: Snapshot, asked: PackRequest) -> Mapping[str, Node]:
-    wanted = None if asked.nodes is None else set(asked.nodes)
-    return {
-        key: node
-        for key, node in snapshot.nodes.items()
-        if (wanted is None or key in wanted) and asked.cluster in (None, node.cluster)
+        "left_out": [{"gpu": left.gpu, "node": left.node, "reason": left.reason} for left in (*found.left, *on.barred)],
+        "notes": list(on.notes),
     }
 
 
@@ -84,6 +76,7 @@ def _on_paper(kinds: Sequence[GpuKind], asked: PackRequest, by_profile: Sequence
         "defrag": [],
         "sized": _told(by_profile),
         "left_out": [],
+        "notes": [],
     }
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from recommender.api.place_body import Strict
+from recommender.api.place_body import Strict, Tolerations
 
 Name = Annotated[str, Field(min_length=1, max_length=500)]
 Start = Annotated[int, Field(ge=0, le=15)]
@@ -115,6 +115,9 @@ class PackRequest(Strict):
     )
     kinds: list[GivenKind] | None = Field(
         default=None, min_length=1, max_length=20, description="instead of both: a plan on paper, without moves"
+    )
+    tolerations: Tolerations = Field(
+        default=[], description="taints that all of it bears: GPUs of the inventory's nodes with others are left alone"
     )
     others: Literal["stay", "end"] = Field(
         default="stay",
@@ -228,3 +231,4 @@ class PackAnswer(BaseModel):
     defrag: list[DefragAnswer]
     sized: list[SizedAnswer] = Field(description="workloads that were sized by their profile")
     left_out: list[LeftOut] = Field(description="GPUs of the inventory that were not packed onto, and why")
+    notes: list[str] = Field(description="which nodes taints keep it off, and what inventory cannot tell")

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from recommender.api.place_body import PlaceRequest
+from models.inventory import ALLOCATIONS, GPU_HOLDERS
+from recommender.api.place_body import PlaceRequest, tolerations_of
+from recommender.api.place_taints import taint_notes
 from recommender.api.place_tenants import with_tenants
 from recommender.api.render import Body, time_text
 from recommender.gpu_seen import GpuSeen, gpu_seen
@@ -56,10 +58,11 @@ def place_seen(snapshot: Snapshot, supply: Supply, asked: PlaceRequest, seen: Gp
         "basis": {
             "as_of": time_text(snapshot.newest_ms),
             "nodes": len(offer.rooms),
+            "nodes_with_unknown_taints": offer.cluster.tainted.unknown,
             "gpus_in_use": in_use,
             "request_kinds": len(supply.mix.requests),
         },
-        "notes": list(_notes(offer.rooms, job)),
+        "notes": list(_notes(offer, job)),
     }
 
 
@@ -78,6 +81,7 @@ def job_of(asked: PlaceRequest, seen: GpuSeen | None = None) -> Job:
         tuple(asked.gpu_models),
         tuple(sorted(asked.labels.items())),
         asked.mig_profile or "",
+        tolerations_of(asked.tolerations),
     )
     compute, bandwidth = asked.compute_demand_ratio, asked.bandwidth_demand_ratio
     return Job(
@@ -214,12 +218,18 @@ def _finite(value: float | None) -> float | None:
     return round(value, 4) if value is not None and isfinite(value) else None
 
 
-def _notes(rooms: Sequence[NodeRoom], job: Job) -> Iterator[str]:
+def _notes(offer: Offer, job: Job) -> Iterator[str]:
+    rooms = offer.rooms
     if not rooms:
         yield "the inventory has no candidate node: collectors publish nodes when they start, and the view reads them"
+    yield from taint_notes(offer.cluster.tainted, job.request.tolerations)
     if job.request.gpus and (whole := sum(room.counted_whole for room in rooms)):
         yield f"{whole} GPUs in use count as whole: inventory does not tell which share of them their tenants hold"
     if unknown := sum(room.unknown for room in rooms):
         yield f"{unknown} workload instances name no CPU or no memory request: they hold none that is known"
+    if untold := sum(ALLOCATIONS in room.untold for room in rooms):
+        yield f"what runs on {untold} nodes no source tells: all of them counts as free; their `coverage` says what is needed"
+    if job.request.gpus and (untold := sum(GPU_HOLDERS in room.untold for room in rooms)):
+        yield f"on {untold} nodes GPUs that count as free are in use: who holds them is not told; their `coverage` says why"
     if job.request.mig_profile and not any(job.request.mig_profile in room.mig_free for room in rooms):
         yield f"no candidate node has an instance {job.request.mig_profile!r}; POST /v1/pack says how to cut GPUs"

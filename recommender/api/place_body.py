@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from models.taints import EQUAL, EXISTS, Toleration
 from recommender.placement.rank import SCORERS
 
 Ratio = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -51,6 +53,39 @@ class SpotWish(Strict):
     )
 
 
+class TolerationWish(Strict):
+    """As a pod has it, in Kubernetes' own words."""
+
+    key: str = Field(
+        default="", max_length=317, description="empty, with `Exists`: every taint", examples=["nvidia.com/gpu"]
+    )
+    operator: Literal["", "Equal", "Exists"] = Field(default="Equal", description="empty: `Equal`")
+    value: str = Field(default="", max_length=63, description="of the taint, for `Equal`")
+    effect: Literal["", "NoSchedule", "PreferNoSchedule", "NoExecute"] = Field(
+        default="", description="empty: every one"
+    )
+    tolerationSeconds: int | None = Field(  # noqa: N815 - as in a pod
+        default=None, description="how long it stays on a node that gets the taint; placement does not look at it"
+    )
+
+    @model_validator(mode="after")
+    def _is_legal(self) -> Self:
+        """What the API server would refuse."""
+        if self.operator != EXISTS and not self.key:
+            raise ValueError("an empty key means every taint: operator must be Exists")
+        if self.operator == EXISTS and self.value:
+            raise ValueError("with operator Exists value must be empty: any will do")
+        return self
+
+
+Tolerations = Annotated[list[TolerationWish], Field(max_length=100)]
+
+
+def tolerations_of(asked: Iterable[TolerationWish]) -> tuple[Toleration, ...]:
+    """Each once and in one order, so that equal wishes are one kind of request."""
+    return tuple(sorted({Toleration(one.key, one.operator or EQUAL, one.value, one.effect) for one in asked}))
+
+
 class PlaceRequest(Strict):
     """One job, or a gang of `members` that are alike, as the scheduler knows it. Quantities are per member."""
 
@@ -67,6 +102,10 @@ class PlaceRequest(Strict):
         default=[], max_length=100, description="any of these, by NVML's name or the catalogue's; empty: all"
     )
     labels: dict[str, str] = Field(default={}, max_length=100, description="labels that the node must bear")
+    tolerations: Tolerations = Field(
+        default=[],
+        description="taints that it bears, as in a pod; without, no node that is tainted or cordoned is taken",
+    )
     members: int = Field(default=1, ge=1, le=1024, description="a gang: all of them are placed, or none")
     cluster: str | None = Field(default=None, description="only nodes of this cluster")
     nodes: list[str] | None = Field(
@@ -144,6 +183,9 @@ class Basis(BaseModel):
 
     as_of: datetime | None = Field(description="newest message that the view has read, UTC; null: none")
     nodes: int = Field(description="candidate nodes of the inventory", examples=[1500])
+    nodes_with_unknown_taints: int = Field(
+        description="those of them of which no source tells whether they are tainted or cordoned", examples=[0]
+    )
     gpus_in_use: int = Field(description="GPUs there that somebody holds", examples=[4100])
     request_kinds: int = Field(description="kinds of GPU requests that stand now: what free room is priced for")
 

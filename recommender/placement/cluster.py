@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models.hardware.discovery import find_gpu
-from recommender.placement.request import GPU_MILLI, Bools, Ints, Request
+from recommender.placement.request import GPU_MILLI, Bools, Floats, Ints, Request
+from recommender.placement.tainted import UNTAINTED, Tainted
 
 GONE = -1
 """Free share of a GPU slot that a node does not have, or whose GPU is cut by MIG: below every request."""
+UNWELCOME = 1e6
+"""Added to the cost of a node for each taint that bids a pod go elsewhere if it can: over every cost of a policy."""
 
 
 @dataclass(slots=True)
@@ -20,7 +23,7 @@ class Cluster:
 
     cpu_milli [n], memory_bytes [n]; gpu_milli [g, n]: free share of each GPU, -1 where there is none.
     gpu_total [n]: free GPU shares together. gpu_whole [n]: GPUs wholly free. model [n]: GPU model of the node.
-    mig_free: MIG profile name to free instances [n]. labels: per node.
+    mig_free: MIG profile name to free instances [n]. labels, tainted: per node.
     """
 
     names: Sequence[str]
@@ -30,10 +33,11 @@ class Cluster:
     model: Sequence[str]
     mig_free: dict[str, Ints] = field(default_factory=dict)
     labels: Sequence[Mapping[str, str]] = ()
+    tainted: Tainted = UNTAINTED
     gpu_total: Ints = field(init=False)
     gpu_whole: Ints = field(init=False)
     capacity_milli: int = field(init=False)
-    _allowed: dict[tuple[object, object], Bools] = field(init=False, default_factory=dict)
+    _allowed: dict[tuple[object, ...], Bools] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.gpu_total = np.maximum(self.gpu_milli, 0).sum(axis=0)
@@ -46,18 +50,17 @@ class Cluster:
     def copy(self) -> Cluster:
         free = {name: counts.copy() for name, counts in self.mig_free.items()}
         columns = (self.cpu_milli.copy(), self.memory_bytes.copy(), self.gpu_milli.copy())
-        return Cluster(self.names, *columns, self.model, free, self.labels)
+        return Cluster(self.names, *columns, self.model, free, self.labels, self.tainted)
 
     def subset(self, nodes: Ints) -> Cluster:
         """A copy of these nodes alone."""
         free = {name: counts[nodes] for name, counts in self.mig_free.items()}
         names, model = ([column[n] for n in nodes] for column in (self.names, self.model))
         labels = [self.labels[n] for n in nodes] if self.labels else ()
-        return Cluster(
-            names, self.cpu_milli[nodes], self.memory_bytes[nodes], self.gpu_milli[:, nodes], model, free, labels
-        )
+        columns = (self.cpu_milli[nodes], self.memory_bytes[nodes], self.gpu_milli[:, nodes])
+        return Cluster(names, *columns, model, free, labels, self.tainted.take(nodes))
 
-    def allowed(self, request: Request) -> Bools:
+    def matching(self, request: Request) -> Bools:
         """[n] nodes whose GPU model and labels the request accepts. Computed once a kind of request."""
         key = (request.gpu_models, request.labels)
         if key not in self._allowed:
@@ -68,11 +71,24 @@ class Cluster:
             self._allowed[key] = fits
         return self._allowed[key]
 
+    def allowed(self, request: Request) -> Bools:
+        """[n] those of them whose taints the request tolerates."""
+        if not self.tainted.forbids:
+            return self.matching(request)
+        key = (request.gpu_models, request.labels, request.tolerations)
+        if key not in self._allowed:
+            self._allowed[key] = self.matching(request) & self.tainted.bearable(request.tolerations)
+        return self._allowed[key]
+
+    def unwelcoming(self, request: Request, nodes: Ints) -> Floats:
+        """[k] what to add to the cost of each of these nodes: they had rather be without such requests."""
+        return np.asarray(UNWELCOME * self.tainted.unwelcome(request.tolerations)[nodes])
+
     def feasible(self, request: Request, nodes: Ints) -> Bools:
         """[k] which of these nodes have room for the request now."""
         fits = self.cpu_milli[nodes] >= request.cpu_milli
         fits &= self.memory_bytes[nodes] >= request.memory_bytes
-        if request.gpu_models or request.labels:
+        if request.gpu_models or request.labels or self.tainted.forbids:
             fits &= self.allowed(request)[nodes]
         if request.mig_profile:
             none = np.zeros(len(self), dtype=np.int64)

@@ -103,6 +103,8 @@ def _price(job: Job, scene: Scene, costs: Floats, which: Ints) -> None:
     costs[which] = np.inf
     if len(room):
         costs[room] = scene.policy.costs(job.request, scene.nodes[room])
+        if scene.cluster.tainted.dissuades:
+            costs[room] += scene.cluster.unwelcoming(job.request, scene.nodes[room])
 
 
 def _taken(job: Job, scene: Scene, found: GangPlacement) -> GangPlacement:

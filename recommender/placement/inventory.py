@@ -9,13 +9,15 @@ from math import ceil
 
 import numpy as np
 
-from models.inventory import Allocation, Gpu, MigInstance, Node
+from models.inventory import ALLOCATIONS, GPU_HOLDERS, Allocation, Gpu, MigInstance, Node
 from recommender.placement.cluster import GONE, Cluster
 from recommender.placement.job import NodeFacts
 from recommender.placement.request import GPU_MILLI, Request
+from recommender.placement.tainted import Tainted
 
 _GIB = 2**30
 _SHARING, _REPLICAS = "nvidia.com/gpu.sharing-strategy", "nvidia.com/gpu.replicas"
+_UNTOLD = frozenset((ALLOCATIONS, GPU_HOLDERS))
 _SHARED = ("time-slicing", "mps")
 """What NVIDIA's GPU feature discovery says of a node that gives each GPU to several."""
 
@@ -34,6 +36,7 @@ class NodeRoom:
 
     gpu_milli: free share per GPU, in the node's order; -1 for one that MIG cuts up. mig_free: free instances by profile
     name. held: what GPU workloads on it asked for, as far as inventory tells. unknown: allocations without CPU or memory.
+    untold: what the sources cannot tell of who is there, of ALLOCATIONS and GPU_HOLDERS.
     gpus_in_use, counted_whole: GPUs that somebody holds, and those of them of which nobody tells the share. beside: place of
     a GPU with some of it free to the workloads on it.
     """
@@ -46,6 +49,7 @@ class NodeRoom:
     facts: NodeFacts
     held: tuple[Request, ...]
     unknown: int
+    untold: frozenset[str]
     gpus_in_use: int
     counted_whole: int
     beside: Mapping[int, tuple[str, ...]]
@@ -79,6 +83,7 @@ def room_of(node: Node, topology: TopologyLabels | None = None) -> NodeRoom:
         facts_of(node, topology or TopologyLabels()),
         tuple(_held(node, holders, shares)),
         sum(cpu is None or memory is None for cpu, memory, *_ in holders),
+        _UNTOLD.intersection(line.signal for line in node.coverage if not line.seen),
         sum(0 <= milli < GPU_MILLI for milli in free),
         sum(None in shares.get(gpu.uuid, {}).values() for gpu in node.gpus if not gpu.mig_enabled),
         {n: tuple(w for w, _ in shares[gpu.uuid]) for n, gpu in enumerate(node.gpus) if 0 < free[n] < GPU_MILLI},
@@ -148,6 +153,7 @@ def cluster_of(rooms: Sequence[NodeRoom]) -> Cluster:
         model=[room.facts.gpu_model for room in rooms],
         mig_free=mig,
         labels=[room.node.labels for room in rooms],
+        tainted=Tainted.of([room.node.taints for room in rooms]),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from recommender.placement.cluster import Cluster
 from recommender.placement.policies import Policy
-from recommender.placement.request import Floats, Request
+from recommender.placement.request import Floats, Ints, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,12 @@ class Placer:
         if len(nodes):
             room = self._cluster.feasible(request, nodes)
             self._costs[request][nodes] = np.inf
-            self._costs[request][nodes[room]] = self._policy.costs(request, nodes[room])
+            self._costs[request][nodes[room]] = self._priced(request, nodes[room])
         return self._costs[request]
+
+    def _priced(self, request: Request, nodes: Ints) -> Floats:
+        costs = self._policy.costs(request, nodes)
+        return costs + self._cluster.unwelcoming(request, nodes) if self._cluster.tainted.dissuades else costs
 
     def _change(self, node: int) -> None:
         self._policy.changed(node)

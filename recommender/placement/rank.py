@@ -15,13 +15,15 @@ from recommender.placement.refusal import refusals
 from recommender.placement.request import Floats, Ints
 from recommender.placement.scorers import Factor, Scene, slots_on
 
-SCORERS: Mapping[str, Callable[[Job, Scene], Factor]] = {
+SCORERS: Mapping[str, Callable[[Job, Scene], Factor | None]] = {
     "fragmentation": scorers.fragmentation,
     "suitability": scorers.suited,
     "topology": scorers.topology,
     "interference": scorers.interference,
     "cost": scorers.spot,
+    "taints": scorers.taints,
 }
+"""A factor that has nothing to tell nodes apart by may be None, and is left out of the mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class RankPolicy:
             "topology": 1.0,
             "interference": 1.0,
             "cost": 0.5,
+            "taints": 3.0,  # kube-scheduler's weight of its plugin, whose others mostly have 1
         }
     )
 
@@ -75,7 +78,7 @@ def rank(
         return Ranking((), refused, nodes)
     scene = Scene(cluster, facts, policy, nodes)
     factors = _factors(job, scene, rules)
-    scores = _weighed(factors)
+    scores = _weighed(factors, nodes)
     best = np.argsort(-scores, kind="stable")[:most]
     return Ranking(tuple(_candidate(job, scene, factors, scores[i], int(i)) for i in best), refused, nodes)
 
@@ -87,16 +90,19 @@ def score_nodes(
     nodes = refusals(job, cluster, facts).eligible
     if not len(nodes):
         return nodes, np.empty(0)
-    return nodes, _weighed(_factors(job, Scene(cluster, facts, policy, nodes), rules))
+    return nodes, _weighed(_factors(job, Scene(cluster, facts, policy, nodes), rules), nodes)
 
 
 def _factors(job: Job, scene: Scene, rules: RankPolicy | None) -> Sequence[tuple[Factor, float]]:
     weights = (rules or RankPolicy()).weights
-    return [(SCORERS[name](job, scene), weight) for name, weight in weights.items() if weight > 0]
+    asked = ((SCORERS[name](job, scene), weight) for name, weight in weights.items() if weight > 0)
+    return [(factor, weight) for factor, weight in asked if factor is not None]
 
 
-def _weighed(factors: Sequence[tuple[Factor, float]]) -> Floats:
-    """Weighted mean. Callers see to it that one weight is above 0."""
+def _weighed(factors: Sequence[tuple[Factor, float]], nodes: Ints) -> Floats:
+    """Weighted mean; 1 where nothing that was asked for tells nodes apart."""
+    if not factors:
+        return np.ones(len(nodes))
     total = sum(weight for _, weight in factors)
     weighed = [weight * factor.scores for factor, weight in factors]
     mean: Floats = np.sum(weighed, axis=0) / total

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.taints import mend_of, state_of
 from recommender.placement.cluster import Cluster
 from recommender.placement.job import Job, NodeFacts
 from recommender.placement.request import GPU_MILLI, Bools, Ints, Request
@@ -35,7 +36,8 @@ class Refusals:
 
 
 def refusals(job: Job, cluster: Cluster, facts: Sequence[NodeFacts]) -> Refusals:
-    """Free room first, then what the job may not do: FP64 where there is none, spot where it cannot be interrupted."""
+    """What the node is and whether its taints are tolerated, then free room, then what the job may not do: FP64 where there is
+    none, spot where it cannot be interrupted."""
     everyone = np.arange(len(cluster))
     full = list(_lacks(job.request, cluster, ~cluster.feasible(job.request, everyone)))
     lacking = np.select([mask for mask, _ in full], [np.array(text, dtype=object) for _, text in full], default="")
@@ -48,7 +50,9 @@ def refusals(job: Job, cluster: Cluster, facts: Sequence[NodeFacts]) -> Refusals
 def _lacks(request: Request, cluster: Cluster, full: Bools) -> Iterator[tuple[Bools, str]]:
     """(nodes, sentence), the first that holds counts; together all nodes of `full`."""
     if request.gpu_models or request.labels:
-        yield ~cluster.allowed(request), "its GPU model or labels are not those asked for"
+        yield ~cluster.matching(request), "its GPU model or labels are not those asked for"
+    for nodes, taints in cluster.tainted.forbidding(request.tolerations):
+        yield nodes, f"it is {state_of(taints)}: {mend_of(taints)}"
     yield cluster.cpu_milli < request.cpu_milli, "too little CPU is free"
     yield cluster.memory_bytes < request.memory_bytes, "too little memory is free"
     yield full, _lacks_gpu(request)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.taints import Toleration
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -23,6 +25,7 @@ class Request:
 
     gpu_models: allowed models, empty: any. labels: (key, value) pairs that the node must bear.
     mig_profile: name of MIG slices to take, `gpus` of them, instead of GPU shares; empty: none.
+    tolerations: taints of nodes that it bears.
     """
 
     cpu_milli: int
@@ -32,6 +35,7 @@ class Request:
     gpu_models: tuple[str, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
     mig_profile: str = ""
+    tolerations: tuple[Toleration, ...] = ()
 
     def __post_init__(self) -> None:
         if self.gpus and not self.mig_profile and not 0 < self.gpu_milli <= GPU_MILLI:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from models.taints import state_of, unwelcome
 from recommender.placement.cluster import Cluster
 from recommender.placement.job import GpuDemand, Job, NodeFacts
 from recommender.placement.policies import Policy
@@ -107,6 +108,21 @@ def spot(job: Job, scene: Scene) -> Factor:
     scores = np.where(np.isnan(costs), _UNKNOWN, 0.0)
     scores[known] = costs[known].min(initial=np.inf) / np.maximum(costs[known], _LEAST_USD)
     return Factor("cost", np.minimum(scores, 1.0), lambda i: found[i][1])
+
+
+def taints(job: Job, scene: Scene) -> Factor | None:
+    """Fewest taints that bid it go elsewhere if it can, as kube-scheduler scores them (plugin TaintToleration). None: no node
+    that it could go to bears any, so that there is nothing to weigh."""
+    tainted, tolerations = scene.cluster.tainted, job.request.tolerations
+    against = tainted.unwelcome(tolerations)[scene.nodes] if tainted.dissuades else np.zeros(1)
+    if not (most := against.max(initial=0)):
+        return None
+
+    def reason(i: int) -> str:
+        found = unwelcome(tainted.sets[tainted.of_node[scene.nodes[i]]] or (), tolerations)
+        return f"it is {state_of(found)}: better elsewhere" if found else "no taint of it bids the job go elsewhere"
+
+    return Factor("taints", 1 - against / most, reason)
 
 
 def _examples(kinds: Sequence[_Kind], scene: Scene) -> Mapping[_Kind, NodeFacts]:

@@ -12,7 +12,7 @@ from sizewise.client.answers import Decision, Recommendation, Workload
 from sizewise.client.client import Client
 from sizewise.client.errors import ApiError, ClientError, Fault, UnavailableError
 from sizewise.client.feed import Changed, Event, Removed, Reset
-from sizewise.client.job import Job, Spot
+from sizewise.client.job import Job, Spot, Toleration
 
 __all__ = [
     "ApiError",
@@ -27,6 +27,7 @@ __all__ = [
     "Removed",
     "Reset",
     "Spot",
+    "Toleration",
     "UnavailableError",
     "Workload",
 ]

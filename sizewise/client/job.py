@@ -13,6 +13,15 @@ class Spot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     interruptions_per_hour: float | None = None
 
 
+class Toleration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """As a pod has it: a taint of a node that the job bears."""
+
+    key: str = ""
+    operator: str = "Equal"
+    value: str = ""
+    effect: str = ""
+
+
 class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Quantities are per member. What is left out is not asked for, or not known; docs/api.md says what each field does."""
 
@@ -41,6 +50,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     priority: str = "normal"
     nodes: tuple[str, ...] | None = None
     node_labels: dict[str, str] = {}
+    tolerations: tuple[Toleration, ...] = ()
     spot: Spot | None = None
     weights: dict[str, float] | None = None
     limit: int = 10

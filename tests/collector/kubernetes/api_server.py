@@ -39,9 +39,18 @@ def account(folder: Path, ca: bytes, token: str = "first") -> Path:
     return folder
 
 
-def node_json(name: str, labels: Mapping[str, str], allocatable: Mapping[str, str] | None = None) -> bytes:
+def node_json(
+    name: str,
+    labels: Mapping[str, str],
+    allocatable: Mapping[str, str] | None = None,
+    spec: Mapping[str, Any] | None = None,
+    conditions: Mapping[str, str] | None = None,
+) -> bytes:
+    """conditions: status by type."""
     node: dict[str, Any] = {"kind": "Node", "apiVersion": "v1", "metadata": {"name": name, "labels": dict(labels)}}
-    return json.dumps(node | {"status": {"allocatable": dict(allocatable or {})}}).encode()
+    told = [{"type": kind, "status": status, "reason": "Kubelet"} for kind, status in (conditions or {}).items()]
+    status = {"allocatable": dict(allocatable or {}), "conditions": told}
+    return json.dumps(node | {"spec": dict(spec or {}), "status": status}).encode()
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from collector.kubernetes.node import MAX_LABELS, bounded, node_of
 from collector.kubernetes.spot import SPOT, is_spot
 from collector.source import SourceError
 from models.inventory import Coverage, Node
+from models.taints import CORDONED, Taint
 from tests.collector.kubernetes.api_server import node_json
 
 LABELS = {
@@ -41,13 +42,45 @@ def test_labels_zone_spot_and_room_are_taken() -> None:
         spot=True,
         allocatable_cpu_cores=95.91,
         allocatable_memory_bytes=1_120_000_000 * 1024,
+        taints=(),
     )
 
 
 def test_what_is_not_told_is_not_known() -> None:
-    """A node that has just registered: no labels, no status. Nothing is 0 or no."""
+    """No labels, no spec, no status. Nothing is 0 or no."""
     body = json.dumps({"metadata": {"name": "n1"}}).encode()
     assert node_of(body, "prod", "n1", 5) == Node("prod", "n1", 5)
+
+
+def test_taints_are_taken_as_they_are() -> None:
+    """With value and without; when it was added does not matter."""
+    set_by_hand = [
+        {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"},
+        {"key": "maintenance", "effect": "NoExecute", "timeAdded": "2026-01-01T00:00:00Z"},
+    ]
+    body = node_json("n1", {}, spec={"taints": set_by_hand, "providerID": "aws:///i-1"}, conditions={"Ready": "True"})
+    assert node_of(body, "prod", "n1", 5).taints == (
+        Taint("nvidia.com/gpu", "NoSchedule", "present"),
+        Taint("maintenance", "NoExecute"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "conditions", "key"),
+    [
+        ({"unschedulable": True}, {}, "unschedulable"),
+        ({}, {"Ready": "False"}, "not-ready"),
+        ({}, {"Ready": "Unknown"}, "unreachable"),
+        ({}, {"Ready": "True", "MemoryPressure": "False", "DiskPressure": "True"}, "disk-pressure"),
+        ({"unschedulable": True, "taints": [{"key": CORDONED.key, "effect": "NoSchedule"}]}, {}, "unschedulable"),
+    ],
+)
+def test_a_cordon_and_a_bad_condition_are_the_taint_that_is_about_to_be_set(
+    spec: dict[str, Any], conditions: dict[str, str], key: str
+) -> None:
+    """kubectl cordon sets spec.unschedulable, and the node controller the taint some time after it: it is told once."""
+    found = node_of(node_json("n1", {}, spec=spec, conditions=conditions), "prod", "n1", 5)
+    assert found.taints == (Taint(f"node.kubernetes.io/{key}", "NoSchedule"),)
 
 
 @pytest.mark.parametrize("amount", ["", "much", "-1", "0"])

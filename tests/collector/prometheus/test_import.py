@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from models.histogram import percentile
-from models.inventory import Gpu
+from models.inventory import Allocation, Gpu
 from models.profile import PROFILE_FIELDS
+from models.taints import CORDONED, UNREACHABLE, Taint
 from stream.contract import EventLog
 from stream.read_all import read_all
 from stream.streams import TELEMETRY
@@ -364,3 +365,131 @@ def test_machines_and_what_can_be_seen_of_them_are_inventory(serve: Serve, impor
     assert seen["cpu_cores"] == seen["framebuffer_total_bytes"] == ""
     assert "container_memory_rss" in seen["memory_rss_bytes"]
     assert "counters.csv" in seen["sm_active_ratio"]
+
+
+def kubernetes_node(world: World, times: list[float], node: str, cordoned: bool = False, ready: bool = True) -> None:
+    """64 cores and 256 GB, of which 62 and 250 GB may be handed out."""
+    for metric, cpu, memory in (("capacity", 64.0, 256e9), ("allocatable", 62.0, 250e9)):
+        for resource, size in (("cpu", cpu), ("memory", memory)):
+            world.add(f"kube_node_status_{metric}", [(t, size) for t in times], node=node, resource=resource)
+    world.add("kube_node_spec_unschedulable", [(t, float(cordoned)) for t in times], node=node)
+    for status, holds in (("true", ready), ("false", False), ("unknown", not ready)):
+        labels = {"node": node, "condition": "Ready", "status": status}
+        world.add("kube_node_status_condition", [(t, float(holds)) for t in times], **labels)
+
+
+def requests(world: World, times: list[float], container: Container, phase: str, **amounts: float) -> None:
+    who = {"namespace": container.namespace, "pod": container.pod, "uid": container.uid}
+    for resource, amount in amounts.items():
+        labels = {**who, "container": container.name, "node": container.node, "resource": resource}
+        world.add("kube_pod_container_resource_requests", [(t, amount) for t in times], **labels)
+    for one in ("Pending", "Running", "Succeeded"):
+        world.add("kube_pod_status_phase", [(t, float(one == phase)) for t in times], phase=one, **who)
+
+
+def test_taints_are_those_of_the_end_and_not_of_the_hour_before(
+    serve: Serve, importer: Importer, log: EventLog
+) -> None:
+    """Of n1 a taint was taken off half an hour ago and another stands; n2 is cordoned, n3 was lost; n4 is in order. Of a
+    machine without kube-state-metrics nothing is known."""
+    world, times = World(), minutes(1)
+    for node in ("n1", "n4"):
+        kubernetes_node(world, times, node)
+    kubernetes_node(world, times, "n2", cordoned=True)
+    kubernetes_node(world, times, "n3", ready=False)
+    world.add("kube_node_spec_taint", [(t, 1.0) for t in times[:30]], node="n1", key="old", effect="NoSchedule")
+    gpu = {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}
+    world.add("kube_node_spec_taint", [(t, 1.0) for t in times], node="n1", **gpu)
+    world.add("node_memory_MemTotal_bytes", [(t, 8e9) for t in times], instance="10.0.0.9:9100")
+    importer.run(serve(world).url, 1)
+    nodes = {node.name: node for node in nodes_in(log)}
+    assert {name: node.taints for name, node in nodes.items()} == {
+        "n1": (Taint("nvidia.com/gpu", "NoSchedule", "present"),),
+        "n2": (CORDONED,),
+        "n3": (UNREACHABLE,),
+        "n4": (),
+        "10.0.0.9": None,
+    }
+    room = (nodes["n1"].allocatable_cpu_cores, nodes["n1"].allocatable_memory_bytes)
+    assert room == (62.0, 250_000_000_000)
+    assert (nodes["n1"].cpu_cores, nodes["n1"].memory_bytes) == (64.0, 256_000_000_000)
+
+
+def test_without_the_metric_of_taints_nobody_says_that_there_are_none(
+    serve: Serve, importer: Importer, log: EventLog
+) -> None:
+    """It may have been dropped on the way. A cordon is known all the same."""
+    world, times = World(), minutes(1)
+    kubernetes_node(world, times, "n1")
+    kubernetes_node(world, times, "n2", cordoned=True)
+    importer.run(serve(world).url, 1)
+    nodes = {node.name: node for node in nodes_in(log)}
+    assert (nodes["n1"].taints, nodes["n2"].taints) == (None, (CORDONED,))
+    reason = next(line.reason for line in nodes["n1"].coverage if line.signal == "taints")
+    assert "kube_node_spec_taint" in reason
+
+
+def test_what_pods_hold_is_what_those_that_run_have_asked_for(serve: Serve, importer: Importer, log: EventLog) -> None:
+    """web runs with a GPU and is named by its Deployment, next was scheduled and pulls its image, done ended and one that
+    ended half an hour ago had the GPU before web."""
+    world, times = World(), minutes(1)
+    kubernetes_node(world, times, "node-1")
+    requests(world, times, SHOP, "Running", cpu=2.0, memory=4e9, nvidia_com_gpu=1.0)
+    who = {"namespace": "shop", "pod": SHOP.pod}
+    world.add("kube_pod_owner", [(t, 1.0) for t in times], owner_kind="ReplicaSet", owner_name="web-7d9f8b6c5d", **who)
+    owned = {"namespace": "shop", "replicaset": "web-7d9f8b6c5d", "owner_kind": "Deployment", "owner_name": "web"}
+    world.add("kube_replicaset_owner", [(t, 1.0) for t in times], **owned)
+    requests(world, times, Container("shop", "next-0", "main"), "Pending", cpu=1.0)
+    requests(world, times, Container("shop", "done-x", "main"), "Succeeded", cpu=8.0)
+    card = {"UUID": "GPU-a", "modelName": "NVIDIA A10", "Hostname": "node-1", "instance": "10.0.0.1:9400"}
+    for span, pod in ((times[:30], "before-1"), (times, SHOP.pod)):
+        held = {"namespace": "shop", "pod": pod, "container": "nginx"}
+        world.add("DCGM_FI_DEV_FB_TOTAL", [(t, 24564.0) for t in span], **card, **held)
+    idle = {**card, "UUID": "GPU-b"}
+    world.add("DCGM_FI_DEV_FB_TOTAL", [(t, 24564.0) for t in times], **idle)
+    importer.run(serve(world).url, 1)
+    (node,) = nodes_in(log)
+    held_by_web = Allocation(WEB, f"{SHOP.pod}/nginx", 2.0, 4_000_000_000, ("GPU-a",))
+    next_one = Allocation("prod/shop/StatefulSet/next/main", "next-0/main", 1.0)
+    assert set(node.allocations) == {held_by_web, next_one}
+    assert [gpu.uuid for gpu in node.gpus] == ["GPU-a", "GPU-b"]
+    assert not any(line.signal == "gpu_holders" for line in node.coverage)
+
+
+def test_gpus_that_pods_asked_for_and_nobody_names_are_told_as_such(
+    serve: Serve, importer: Importer, log: EventLog
+) -> None:
+    """dcgm-exporter without its mapping to pods: that the node's GPU looks free is said to be doubtful."""
+    world, times = World(), minutes(1)
+    kubernetes_node(world, times, "node-1")
+    requests(world, times, SHOP, "Running", cpu=2.0, nvidia_com_gpu=1.0)
+    card = {"UUID": "GPU-a", "modelName": "NVIDIA A10", "Hostname": "node-1", "instance": "10.0.0.1:9400"}
+    world.add("DCGM_FI_DEV_FB_TOTAL", [(t, 24564.0) for t in times], **card)
+    importer.run(serve(world).url, 1)
+    (node,) = nodes_in(log)
+    assert [a.gpu_uuids for a in node.allocations] == [()]
+    reason = next(line.reason for line in node.coverage if line.signal == "gpu_holders")
+    assert reason.startswith("pods ask for 1 GPUs there and dcgm-exporter names the holders of 0")
+
+
+def test_without_phases_nothing_is_said_to_stand_anywhere(serve: Serve, importer: Importer, log: EventLog) -> None:
+    """Requests of pods that ended long ago are told too, and could not be told from the others."""
+    world, times = World(), minutes(1)
+    kubernetes_node(world, times, "node-1")
+    labels = {"namespace": "a", "pod": "b", "container": "c", "node": "node-1", "resource": "cpu"}
+    world.add("kube_pod_container_resource_requests", [(t, 8.0) for t in times], **labels)
+    importer.run(serve(world).url, 1)
+    (node,) = nodes_in(log)
+    assert node.allocations == ()
+    reason = next(line.reason for line in node.coverage if line.signal == "allocations")
+    assert "kube_pod_status_phase" in reason
+
+
+def test_processors_are_counted_once(serve: Serve, importer: Importer, log: EventLog) -> None:
+    """kube-state-metrics and node-exporter under one name tell of the same ones."""
+    world, times = World(), minutes(1)
+    kubernetes_node(world, times, "n1")
+    for cpu in range(64):
+        world.add("node_cpu_seconds_total", [(t, 1.0) for t in times], node="n1", mode="idle", cpu=str(cpu))
+    importer.run(serve(world).url, 1)
+    assert [node.cpu_cores for node in nodes_in(log)] == [64.0]

@@ -25,7 +25,14 @@ def gpu_node(name: str, gpus: int = 8, model: str = A100, busy: int = 0, **kept:
     )
     held = tuple(Allocation(f"w-{uuid}", "i", 4.0, 16 * GIB, (uuid,)) for uuid in uuids[:busy])
     return Node(
-        "prod", name, 1, cpu_cores=96, memory_bytes=1024 * GIB, gpus=cards, allocations=held, **({"zone": "z"} | kept)
+        "prod",
+        name,
+        1,
+        cpu_cores=96,
+        memory_bytes=1024 * GIB,
+        gpus=cards,
+        allocations=held,
+        **({"zone": "z", "taints": ()} | kept),
     )
 
 

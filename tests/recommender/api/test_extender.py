@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from models.inventory import Gpu, MigInstance, Node
 from models.metrics import NullMeter
+from models.taints import CORDONED, Taint
 from models.workload import WorkloadName
 from recommender.api import extender_routes
 from recommender.api.app import create_app
@@ -236,3 +237,32 @@ def test_every_node_is_answered_once(limits: dict[str, Any], names: list[str]) -
     scores = ASKED.post("/v1/extender/prioritize", json=body).json()
     assert [one["Host"] for one in scores] == names
     assert all(0 <= one["Score"] <= 10 for one in scores)
+
+
+def test_a_node_that_the_pod_does_not_tolerate_gets_no_points_and_passes_the_filter() -> None:
+    """kube-scheduler filtered by taints a moment ago, we know them as of the last report: a node that was opened since then
+    must not be lost to the pod."""
+    taint = Taint("nvidia.com/gpu", "NoSchedule", "present")
+    asked = client(gpu_node("open"), gpu_node("marked", taints=(taint,)), gpu_node("shut", taints=(CORDONED,)))
+    names = ("open", "marked", "shut")
+    bare = pod(GPU="1")
+    assert filtered(asked, bare, *names)["NodeNames"] == list(names)
+    assert scored(asked, bare, *names) == {"open": 10, "marked": 0, "shut": 0}
+    bare["spec"]["tolerations"] = [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+    assert scored(asked, bare, *names) == {"open": 10, "marked": 10, "shut": 0}
+
+
+def test_a_node_that_bids_go_elsewhere_gets_fewer_points() -> None:
+    """And more than none."""
+    asked = client(gpu_node("open"), gpu_node("rather-not", taints=(Taint("old", "PreferNoSchedule"),)))
+    assert scored(asked, pod(GPU="1"), "open", "rather-not") == {"open": 10, "rather-not": 1}
+
+
+@pytest.mark.parametrize("tolerations", ["all", [{"key": 1}], {}])
+def test_tolerations_that_cannot_be_read_are_refused(tolerations: Any) -> None:
+    """With the field, as every other part of the pod."""
+    made = pod(GPU="1")
+    made["spec"]["tolerations"] = tolerations
+    answer = client(gpu_node("a")).post("/v1/extender/prioritize", json={"Pod": made, "NodeNames": ["a"]})
+    assert answer.status_code == 422
+    assert "Pod.spec.tolerations" in answer.text

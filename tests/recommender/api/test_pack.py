@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from starlette.testclient import TestClient
 from models.hardware.geometry import Slot, conflict
 from models.hardware.mig_table import MIG_GPUS
 from models.inventory import Allocation, Gpu, Node
+from models.taints import CORDONED, Taint
 from recommender.api.docs_page import example
 from recommender.api.pack_body import PackAnswer, PackRequest
 from tests.recommender.api.nodes import A100, GIB, client_over, cut, gpu_node
@@ -246,3 +248,31 @@ def test_every_step_and_the_end_is_legal_and_nobody_is_dropped(
     if not answer["unplaced"]:
         found = tenants(answer)
         assert all(found[f"w{n}", size] == count for n, (size, count) in enumerate(asked))
+
+
+def test_gpus_of_closed_nodes_are_left_alone_unless_tolerated() -> None:
+    """x stands on a node that is cordoned: it stays, and z does not join it there. A toleration opens the tainted node."""
+    gpu = Taint("nvidia.com/gpu", "NoSchedule", "present")
+    cordoned = replace(node(cut("g1", ("3g.40gb", 0)), x="g1/3g.40gb@0"), taints=(CORDONED,))
+    marked = Node("prod", "m", 1, gpus=(cut("g2"),), taints=(gpu,))
+    client, z = client_over(cordoned, marked), [{"name": "z", "mig_profiles": ["1g.10gb"]}]
+    shut = ask(client, workloads=z)
+    assert shut["gpus_used"] == 0
+    assert [one["name"] for one in shut["unplaced"]] == ["z"]
+    assert {left["gpu"]: left["reason"] for left in shut["left_out"]} == {
+        "g1": "its node is cordoned: `kubectl uncordon` opens it",
+        "g2": "its node is tainted nvidia.com/gpu=present:NoSchedule: add a toleration to use it",
+    }
+    assert shut["notes"][0].startswith("2 nodes left out: 1 cordoned, 1 tainted nvidia.com/gpu=present:NoSchedule; ")
+    opened = ask(client, workloads=z, tolerations=[{"key": "nvidia.com/gpu", "operator": "Exists"}])
+    assert [gpu["gpu"] for gpu in opened["layout"]] == ["g2"]
+    assert [left["gpu"] for left in opened["left_out"]] == ["g1"]
+
+
+def test_pack_says_where_taints_are_not_known_and_asks_none_of_gpus_that_are_described() -> None:
+    """A node of the inventory without word of taints; and GPUs that stand on no node."""
+    z = [{"name": "z", "mig_profiles": ["1g.10gb"]}]
+    assert "no source tells" in ask(client_over(Node("prod", "m", 1, gpus=(cut("g2"),))), workloads=z)["notes"][0]
+    cordoned = client_over(Node("prod", "m", 1, gpus=(cut("g2"),), taints=(CORDONED,)))
+    described = ask(cordoned, workloads=z, gpus=[{"uuid": "mine", "model": A100}])
+    assert (described["gpus_used"], described["notes"]) == (1, [])

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from models.inventory import Allocation, Node
+from models.inventory import Allocation, Coverage, Node
+from models.taints import CORDONED, Taint
 from recommender.api.docs_page import example
 from recommender.api.place_body import PlaceAnswer, PlaceRequest
 from tests.recommender.api.nodes import GIB, H100, client_over, cut, gpu_node
@@ -42,7 +43,13 @@ def test_a_job_goes_where_it_takes_least_from_others() -> None:
     assert answer["candidates"][0]["score"] == pytest.approx(weighed, abs=1e-3)
     assert all(len(f["sentence"]) > 10 for f in factors)
     assert answer["refused"] == [{"reason": "no GPU wholly free", "count": 1, "nodes": ["prod/c"]}]
-    assert answer["basis"] == {"as_of": "1970-01-01T00:00:01.000Z", "nodes": 3, "gpus_in_use": 15, "request_kinds": 2}
+    assert answer["basis"] == {
+        "as_of": "1970-01-01T00:00:01.000Z",
+        "nodes": 3,
+        "nodes_with_unknown_taints": 0,
+        "gpus_in_use": 15,
+        "request_kinds": 2,
+    }
     assert "15 GPUs in use count as whole" in answer["notes"][0]
 
 
@@ -179,3 +186,73 @@ def test_a_placement_never_asks_for_more_than_is_free(body: dict[str, Any]) -> N
         assert here * body["cpu_cores"] <= 96 - 4 * int(node[-1]) + 0.001 * here
     refused = [node for refusal in answer["refused"] for node in refusal["nodes"]]
     assert len(refused) + answer["eligible_nodes"] == 6
+
+
+GPU = Taint("nvidia.com/gpu", "NoSchedule", "present")
+
+
+def test_nodes_that_are_closed_to_it_are_left_out_with_the_mend() -> None:
+    """One is cordoned, two bear the taint of GPU nodes, one is open. Tolerating the taint opens two; nothing opens a node that
+    is cordoned but a toleration of the cordon itself, as a DaemonSet has it."""
+    closed = [gpu_node("c", taints=(CORDONED,)), gpu_node("g1", taints=(GPU,)), gpu_node("g2", taints=(GPU,))]
+    client = client_over(gpu_node("a"), *closed)
+    answer = ask(client, cpu_cores=4, gpus=1)
+    assert {c["node"] for c in answer["candidates"]} == {"prod/a"}
+    assert answer["notes"][0] == (
+        "3 nodes left out: 2 tainted nvidia.com/gpu=present:NoSchedule, 1 cordoned; `kubectl uncordon` opens them, add a"
+        " toleration to use them"
+    )
+    assert [(why["count"], why["reason"]) for why in answer["refused"]] == [
+        (2, "it is tainted nvidia.com/gpu=present:NoSchedule: add a toleration to use it"),
+        (1, "it is cordoned: `kubectl uncordon` opens it"),
+    ]
+    borne = ask(client, cpu_cores=4, gpus=1, tolerations=[{"key": "nvidia.com/gpu", "operator": "Exists"}])
+    assert {c["node"] for c in borne["candidates"]} == {"prod/a", "prod/g1", "prod/g2"}
+    everything = ask(client, cpu_cores=4, gpus=1, tolerations=[{"operator": "Exists"}])
+    assert everything["eligible_nodes"] == 4
+    assert not any("left out" in note for note in everything["notes"])
+
+
+def test_where_nobody_tells_of_taints_it_says_that_it_does_not_know() -> None:
+    """Such a node may be taken, and the answer says that it may be closed."""
+    answer = ask(client_over(gpu_node("a", taints=None), gpu_node("b")), cpu_cores=4, gpus=1)
+    assert answer["eligible_nodes"] == 2
+    assert answer["basis"]["nodes_with_unknown_taints"] == 1
+    assert answer["notes"][0].startswith(
+        "of 1 nodes no source tells whether they are tainted or cordoned, so they may be"
+    )
+
+
+def test_what_runs_there_may_be_not_known_either() -> None:
+    """An import without requests of pods: all room counts as free, which is said."""
+    blind = (Coverage("prometheus", "allocations", False, "why"), Coverage("prometheus", "gpu_holders", False, "why"))
+    notes = ask(client_over(gpu_node("a", coverage=blind), gpu_node("b")), cpu_cores=4, gpus=1)["notes"]
+    assert [note.partition(":")[0] for note in notes] == [
+        "what runs on 1 nodes no source tells",
+        "on 1 nodes GPUs that count as free are in use",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("toleration", "said"),
+    [
+        ({"value": "x"}, "operator must be Exists"),
+        ({"key": "a", "operator": "Exists", "value": "x"}, "value must be empty"),
+        ({"key": "a", "operator": "Lt", "value": "1"}, "'Equal' or 'Exists'"),
+        ({"key": "a", "effect": "NoScedule"}, "'NoSchedule'"),
+        ({"taint": "a"}, "no such parameter"),
+    ],
+)
+def test_a_toleration_that_kubernetes_would_refuse_is_refused(toleration: dict[str, str], said: str) -> None:
+    """With the field and the mend; an unknown operator would else be a toleration that matches nothing."""
+    answer = client_over(gpu_node("a")).post("/v1/place", json={"cpu_cores": 1, "tolerations": [toleration]})
+    assert answer.status_code == 422
+    assert said in answer.text
+
+
+def test_a_toleration_may_be_as_it_stands_in_a_pod() -> None:
+    """tolerationSeconds is of a pod that runs already."""
+    stands = {"key": "maintenance", "effect": "NoExecute", "operator": "Exists", "tolerationSeconds": 300}
+    node = gpu_node("a", taints=(Taint("maintenance", "NoExecute"),))
+    assert ask(client_over(node), cpu_cores=1, tolerations=[stands])["placed"]
+    assert not ask(client_over(node), cpu_cores=1)["placed"]
