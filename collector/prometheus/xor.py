@@ -11,18 +11,16 @@ the bits in which they differ from the one before.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-Integers = NDArray[np.int64]
+from collector.prometheus.messages import Indices, Integers, Pieces
+
 Floats = NDArray[np.float64]
 Bits = NDArray[np.uint64]
 
-_PAD = bytes(24)
-"""Words are read from any bit on, up to two words on from the last bit of a chunk."""
 _AT_ONCE = 8192
 """Chunks decoded together: their state and bytes stay in the second-level cache."""
 _DOD_PREFIX = np.array([1] * 8 + [2] * 4 + [3] * 2 + [4] * 2)
@@ -41,30 +39,6 @@ class CorruptChunkError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Chunks:
-    """k chunks: bytes begin[i] to end[i] of `data`, which goes on for 24 bytes after the last of them."""
-
-    data: bytes
-    begin: Integers
-    end: Integers
-
-    def __len__(self) -> int:
-        return len(self.begin)
-
-    @classmethod
-    def of(cls, parts: Sequence[bytes]) -> Chunks:
-        end = np.cumsum(np.fromiter(map(len, parts), np.int64, len(parts)))
-        return cls(b"".join((*parts, _PAD)), np.append(0, end[:-1])[: len(end)], end)
-
-    def take(self, chosen: slice | Integers | NDArray[np.bool_]) -> Chunks:
-        return Chunks(self.data, self.begin[chosen], self.end[chosen])
-
-    def bytes_at(self, place: Integers) -> Integers:
-        """The byte at each place."""
-        return np.frombuffer(self.data, np.uint8)[place].astype(np.int64)
-
-
-@dataclass(frozen=True, slots=True)
 class Decoded:
     """Samples of all chunks, one chunk after another. count [k]; time_ms, value [count.sum()]."""
 
@@ -73,27 +47,18 @@ class Decoded:
     value: Floats
 
 
-def decode(chunks: Chunks) -> Decoded:
+def decode(chunks: Pieces) -> Decoded:
     """The samples of these chunks. Raises CorruptChunkError."""
-    return _decode(chunks, _samples_in(chunks))
+    return _decode(chunks, samples_in(chunks))
 
 
-def first_samples(chunks: Chunks) -> Decoded:
+def first_samples(chunks: Pieces) -> Decoded:
     """The first sample of each chunk, which stands in it uncompressed. Raises CorruptChunkError."""
-    return _decode(chunks, np.minimum(_samples_in(chunks), 1))
+    return _decode(chunks, np.minimum(samples_in(chunks), 1))
 
 
-def _decode(chunks: Chunks, count: Integers) -> Decoded:
-    end = np.cumsum(count)
-    time_ms, value = np.empty(int(count.sum()), np.int64), np.empty(int(count.sum()), _U)
-    words = np.frombuffer(chunks.data, ">u8", len(chunks.data) // 8).astype(_U)
-    for start in range(0, len(chunks), _AT_ONCE):
-        part = slice(start, start + _AT_ONCE)
-        _Decoding(words, chunks.take(part), count[part]).decode_into(time_ms, value, end[part] - count[part])
-    return Decoded(count, time_ms, value.view(np.float64))
-
-
-def _samples_in(chunks: Chunks) -> Integers:
+def samples_in(chunks: Pieces) -> Integers:
+    """How many samples each chunk says that it has. Raises CorruptChunkError when it is too short for them."""
     length = chunks.end - chunks.begin
     count = chunks.bytes_at(chunks.begin) << 8 | chunks.bytes_at(chunks.begin + 1)
     wrong = np.flatnonzero((length < 2) | (count > 4 * length))  # a sample takes two bits at least
@@ -102,32 +67,45 @@ def _samples_in(chunks: Chunks) -> Integers:
     return count
 
 
-class _Decoding:
-    """Chunks being decoded, the longest first: those that are at their end are the tail of every array."""
+def _decode(chunks: Pieces, count: Integers) -> Decoded:
+    """The longest chunks first, so that those of one pass end together."""
+    end, order = np.cumsum(count), np.argsort(-count, kind="stable")
+    time_ms, value = np.empty(int(count.sum()), np.int64), np.empty(int(count.sum()), _U)
+    words, base = _words(chunks)
+    for start in range(0, len(chunks), _AT_ONCE):
+        part = order[start : start + _AT_ONCE]
+        bits = Pieces(chunks.data, chunks.begin[part] - base << 3, chunks.end[part] - base << 3)
+        _Decoding(words, bits, count[part]).decode_into(time_ms, value, end[part] - count[part])
+    return Decoded(count, time_ms, value.view(np.float64))
 
-    def __init__(self, words: Bits, chunks: Chunks, count: Integers) -> None:
-        """words: the bytes of the chunks, eight at a time."""
-        self._words = words
-        self._order = np.argsort(-count, kind="stable")
-        self._count = count[self._order]
-        self._end = chunks.end[self._order] << 3
-        self._at = (chunks.begin[self._order] + 2) << 3
+
+def _words(chunks: Pieces) -> tuple[Bits, int]:
+    """The bytes of all chunks, eight at a time, and the place of the first."""
+    first, last = (int(chunks.begin.min()), int(chunks.end.max())) if len(chunks) else (0, 0)
+    padded = np.zeros(-(-(last - first) // 8) + 1, ">u8")
+    padded.view(np.uint8)[: last - first] = chunks.data[first:last]
+    return padded.astype(_U), first
+
+
+class _Decoding:
+    """Chunks being decoded, in the order of their length: those that are at their end are the tail of every array."""
+
+    def __init__(self, words: Bits, bits: Pieces, count: Integers) -> None:
+        """words: the bytes of the chunks, eight at a time; bits: where each begins and ends in them."""
+        self._words, self._count, self._end = words, count, bits.end
+        self._at = bits.begin + 16
         """Bit at which each chunk goes on."""
-        k = len(chunks)
+        k = len(bits)
         self._time, self._distance = np.zeros(k, np.int64), np.zeros(k, np.int64)
         self._value, self._kept, self._trailing = np.zeros(k, _U), np.zeros(k, np.int64), np.zeros(k, np.int64)
 
-    def decode_into(self, time_ms: Integers, value: Bits, begin: Integers) -> None:
-        """Put the samples of each chunk where `begin` [k] says. Raises CorruptChunkError."""
-        longest, place = int(self._count[0]), begin[self._order]
-        living = np.searchsorted(-self._count, -np.arange(longest), side="left").tolist()
-        try:
-            for sample, live in enumerate(living):
-                self._step(sample, live)
-                time_ms[place[:live]], value[place[:live]] = self._time[:live], self._value[:live]
-                place += 1
-        except IndexError as error:
-            raise CorruptChunkError("the last chunk ends before its last sample") from error
+    def decode_into(self, time_ms: Integers, value: Bits, place: Integers) -> None:
+        """Put the samples of each chunk where `place` [k] says, and after it. Raises CorruptChunkError."""
+        living = np.searchsorted(-self._count, -np.arange(int(self._count[0])), side="left").tolist()
+        for sample, live in enumerate(living):
+            self._step(sample, live)
+            time_ms[place[:live]], value[place[:live]] = self._time[:live], self._value[:live]
+            place += 1
         if (self._at > self._end).any():
             raise CorruptChunkError("a chunk ends before its last sample")
 
@@ -148,9 +126,12 @@ class _Decoding:
         self._differing(at, word)
 
     def _word(self, at: Integers) -> Bits:
-        """The 64 bits from `at` on."""
+        """The 64 bits from `at` on; anything where `at` is past the end, which `decode_into` finds out."""
         place, shift = at >> 6, (at & 63).view(_U)
-        word: Bits = (self._words[place] << shift) | (self._words[place + 1] >> (_U(64) - shift))
+        word: Bits = self._words.take(place, mode="clip")
+        word <<= shift
+        place += 1
+        word |= self._words.take(place, mode="clip") >> (_U(64) - shift)
         return word
 
     def _varint(self, at: Integers) -> Bits:
@@ -166,33 +147,50 @@ class _Decoding:
         raise CorruptChunkError("a number of more than ten bytes")
 
     def _difference(self, at: Integers) -> Bits:
-        """Add to the distances; returns the bits that follow. Moves `at`."""
+        """Add to the distances; returns the bits that follow, one of which may be missing at their end. Moves `at`."""
         word = self._word(at)
-        if not (word >> _U(63)).any():  # scrapes at even times
-            at += 1
-            return word << _U(1)  # the bit that is missing at its end is not looked at
-        kind = (word >> _U(60)).view(np.int64)
+        irregular = np.flatnonzero(word >> _U(63))
+        word <<= _U(1)
+        at += 1
+        if len(irregular):
+            word[irregular] = self._change_distance(at, irregular)
+        return word
+
+    def _change_distance(self, at: Integers, chosen: Indices) -> Bits:
+        """As `_difference`, of the chosen ones, of which a bit was read."""
+        behind = at[chosen] - 1
+        kind = (self._word(behind) >> _U(60)).view(np.int64)
         bits = _DOD_BITS[kind]
-        at += _DOD_PREFIX[kind]
-        number = (self._word(at) >> (64 - bits).view(_U)).view(np.int64)
+        behind += _DOD_PREFIX[kind]
+        number = (self._word(behind) >> (64 - bits).view(_U)).view(np.int64)
         number -= np.where(number > _DOD_MOST[kind], _DOD_TURN[kind], 0)
-        self._distance[: len(at)] += number
-        at += bits
-        return self._word(at)
+        self._distance[chosen] += number
+        behind += bits
+        at[chosen] = behind
+        return self._word(behind)
 
     def _differing(self, at: Integers, word: Bits) -> None:
-        """Change the values. `word`: the bits at `at`, which moves."""
+        """Change the values. `word`: the bits at `at`, which moves; 63 of them at least."""
         kind = (word >> _U(62)).view(np.int64)
         anew = np.flatnonzero(kind == 3)
         if len(anew):
-            named = word[anew]
-            leading, kept = (named >> _U(57) & _U(31)).view(np.int64), (named >> _U(51) & _U(63)).view(np.int64)
-            kept[kept == 0] = 64
-            if (leading + kept > 64).any():
-                raise CorruptChunkError("a value of more than 64 bits")
-            self._kept[anew], self._trailing[anew] = kept, 64 - leading - kept
-        at += _VALUE_PREFIX[kind]
+            self._change_window(anew, word[anew])
+        prefix = _VALUE_PREFIX.take(kind)
         kept = self._kept[: len(at)] * (kind >> 1)
-        changed = self._word(at) >> (64 - kept).view(_U)
-        self._value[: len(at)] ^= changed << self._trailing[: len(at)].view(_U)
+        changed = word << prefix.view(_U)
+        at += prefix
+        beyond = np.flatnonzero(prefix + kept > 63)
+        if len(beyond):
+            changed[beyond] = self._word(at[beyond])
+        changed >>= (64 - kept).view(_U)
+        changed <<= self._trailing[: len(at)].view(_U)
+        self._value[: len(at)] ^= changed
         at += kept
+
+    def _change_window(self, chosen: Indices, word: Bits) -> None:
+        """Which bits of the values of the chosen ones change, as 13 bits of `word` say."""
+        leading, kept = (word >> _U(57) & _U(31)).view(np.int64), (word >> _U(51) & _U(63)).view(np.int64)
+        kept[kept == 0] = 64
+        if (leading + kept > 64).any():
+            raise CorruptChunkError("a value of more than 64 bits")
+        self._kept[chosen], self._trailing[chosen] = kept, 64 - leading - kept

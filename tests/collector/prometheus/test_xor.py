@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.prometheus import xor
+from collector.prometheus.messages import Pieces
 from tests.collector.prometheus.chunk_writer import chunk_of
 
 GAPS = st.one_of(st.just(60_000), st.integers(1, 200_000), st.integers(1, 2**40))
@@ -20,8 +21,16 @@ SAMPLES = st.lists(st.tuples(GAPS, VALUES), min_size=1, max_size=30)
 Samples = list[tuple[int, float]]
 
 
+def pieces_of(chunks: list[bytes]) -> Pieces:
+    """With bytes between them, as a chunk stands in an answer."""
+    data = b"".join(b"\xff\xff\xff" + chunk for chunk in chunks)
+    length = np.array([len(chunk) for chunk in chunks], np.int64)
+    end = np.cumsum(length + 3)
+    return Pieces(np.frombuffer(data, np.uint8), end - length, end)
+
+
 def decode(chunks: list[bytes]) -> xor.Decoded:
-    return xor.decode(xor.Chunks.of(chunks))
+    return xor.decode(pieces_of(chunks))
 
 
 def timed(gaps: Samples) -> Samples:
@@ -44,7 +53,7 @@ def test_chunks_of_any_lengths_are_read_to_the_last_bit(all_gaps: list[Samples])
 def test_first_samples_are_those_of_the_whole(all_gaps: list[Samples]) -> None:
     """Without reading on."""
     chunks = [timed(gaps) for gaps in all_gaps]
-    found = xor.first_samples(xor.Chunks.of([chunk_of(chunk) for chunk in chunks]))
+    found = xor.first_samples(pieces_of([chunk_of(chunk) for chunk in chunks]))
     assert found.time_ms.tolist() == [chunk[0][0] for chunk in chunks]
     assert found.count.tolist() == [1] * len(chunks)
 
