@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from models.columns import Array, Columns, Field
+from stream.arrow_columns import numbers_column, numbers_in, texts_column
 from stream.arrow_frame import open_frame, seal
 from stream.dead_letters import BadMessageError, Reason
 
@@ -24,7 +25,7 @@ _ID = "workload"
 
 def encode_columns(columns: Columns, level: int = 1) -> bytes:
     """The value of one message. `level` is zstd's."""
-    arrays: list[pa.Array] = [pa.array(columns.workloads, pa.string())]
+    arrays: list[pa.Array] = [texts_column(columns.workloads)]
     names = [_ID]
     for field in columns.table:
         arrays.append(_arrow(field, columns[field.name], len(columns)))
@@ -52,7 +53,7 @@ def _arrow(field: Field, values: Array, n: int) -> pa.Array:
         raise ValueError(
             f"{field.name} is {values.dtype}{list(values.shape)}; {field.dtype}{[n, *field.shape]} was expected"
         )
-    flat = pa.array(np.ascontiguousarray(values).reshape(-1))
+    flat = numbers_column(np.ascontiguousarray(values).reshape(-1))
     return pa.FixedSizeListArray.from_arrays(flat, _width(field)) if field.shape else flat
 
 
@@ -62,7 +63,7 @@ def _numpy(field: Field, column: pa.Array | None, n: int) -> Array:
     flat = column.values if field.shape else column
     _refuse_nulls(field.name, column)
     _refuse_nulls(field.name, flat)
-    array: Array = _in_width(field, flat).to_numpy()
+    array: Array = numbers_in(_in_width(field, flat))
     return array[: n * _width(field)].reshape(n, *field.shape)
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from models.signals import SIGNALS, RowKind
 from models.telemetry import KEY_COLUMNS
 from stream import schemas
+from stream.arrow_columns import numbers_in
 from stream.arrow_frame import open_frame
 from stream.contract import Record
 from stream.dead_letters import BadMessageError, Reason
@@ -139,18 +140,18 @@ def _labels(name: str, column: pa.Array) -> Labels:
     """A null is the text of the row before."""
     if not column.null_count:
         encoded = column.dictionary_encode()
-        return Labels(encoded.indices.to_numpy(), encoded.dictionary.to_pylist())
+        return Labels(numbers_in(encoded.indices), encoded.dictionary.to_pylist())
     present = _presence(column)
     if not present[0]:
         raise BadMessageError(Reason.MALFORMED, f"column {name!r} begins with a null; its first row must have a text")
     encoded = column.drop_null().dictionary_encode()
-    return Labels(encoded.indices.to_numpy()[np.cumsum(present) - 1], encoded.dictionary.to_pylist())
+    return Labels(numbers_in(encoded.indices)[np.cumsum(present) - 1], encoded.dictionary.to_pylist())
 
 
 def _integers(name: str, column: pa.Array) -> NDArray[np.int64]:
     if column.null_count:
         raise BadMessageError(Reason.MALFORMED, f"column {name!r} has {column.null_count} nulls; it must have none")
-    return column.to_numpy()  # type: ignore[no-any-return]
+    return numbers_in(column)
 
 
 def _signals(kind: RowKind, columns: Mapping[str, Any], n: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -161,8 +162,8 @@ def _signals(kind: RowKind, columns: Mapping[str, Any], n: int) -> tuple[NDArray
     for row, signal in enumerate(signals):
         column = columns.get(signal.name)
         if column is not None:
-            values[row] = column.to_numpy(zero_copy_only=False)
-            present[row] = _presence(column) if column.null_count else True
+            there = present[row] = _presence(column) if column.null_count else True
+            np.copyto(values[row], numbers_in(column), where=there)
     possible = (values >= 0) & (values <= _HIGH[kind])  # a NaN that is not a null fails both
     impossible: NDArray[np.bool_] = np.any(present & ~possible, axis=0)
     return values.T, impossible
