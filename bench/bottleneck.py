@@ -27,6 +27,7 @@ _LINES: Sequence[tuple[ModuleType, str, float]] = (
     (gpu, "SATURATED", 0.7),
     (gpu, "IDLE_BELOW", 0.03),
     (gpu, "IDLE_BELOW", 0.08),
+    (gpu, "MEMORY_UTILIZATION_ERROR", 0.0),
     (gpu, "MEMORY_UTILIZATION_ERROR", 0.5),
     (gpu, "MEMORY_POWER", 0.1),
     (gpu, "SURE", 0.9),
@@ -59,6 +60,7 @@ def run(data: Path | None) -> Report:
         "KempnerPulse lines, counters (peer)": _kempner(windows.mean),
     }
     rows += [_variant(name, codes, truth.bottleneck) for name, codes in peers.items()]
+    rows += [_blended(windows, truth), _swayed(windows, truth)]
     rows.append(_learned(windows, truth))
     rows += [_moved(windows, *line) for line in _LINES]
     return Report(
@@ -73,7 +75,11 @@ _NOTES = (
     "construction; what NVML has to infer is how full the math pipes and the memory are.",
     "same: of all windows; abstained: no class given; wrong: another class. FP32 and FP64 activity were not recorded.",
     "The learned model is calibrated and scored by whole runs. Four runs teach little: three of them know no compute.",
-    "The last rows put one line or ceiling elsewhere, with and without counters.",
+    "Blends: means of two windows of different classes, drawn by chance, judged with and without counters. Swayed: power "
+    "and memory utilisation of each window times a factor of their own (log-normal, 0.2), the truth unmoved.",
+    "PCIe and NVLink rates were recorded by DCGM; NVML tells them too, and rows without them stand beside it.",
+    "The last rows put one line or ceiling elsewhere, with and without counters. MEMORY_UTILIZATION_ERROR is the one number "
+    "that these runs were looked at for; 0 is to know nothing of how memory utilisation and DRAM activity relate.",
     "Four runs of 5 minutes of one node, 8 GPUs each: 1,056 windows are far fewer independent observations.",
 )
 
@@ -105,6 +111,27 @@ def _moved(windows: Windows, module: ModuleType, name: str, value: float) -> dic
         truth = classify(windows.mean, windows.boards)
         bare = classify(without(windows.mean, *PROFILING), windows.boards)
     return _variant(f"NVML alone, {name} = {value:g}", bare.bottleneck, truth.bottleneck)
+
+
+def _blended(windows: Windows, truth: Verdicts) -> dict[str, Cell]:
+    """Windows between the classes, where a guess would show."""
+    one, other = np.random.default_rng(1).integers(0, len(truth.bottleneck), (2, 5_000))
+    differ = truth.bottleneck[one] != truth.bottleneck[other]
+    one, other = one[differ], other[differ]
+    mixed = (windows.mean[:, one] + windows.mean[:, other]) / 2
+    boards = windows.boards.take(one)
+    bare = classify(without(mixed, *PROFILING), boards)
+    return _variant("NVML alone, blends of two windows", bare.bottleneck, classify(mixed, boards).bottleneck)
+
+
+def _swayed(windows: Windows, truth: Verdicts) -> dict[str, Cell]:
+    """As if sensors were a fifth off: what is inferred from power and memory utilisation, and nothing that both sides read."""
+    bare = without(windows.mean, *PROFILING)
+    for name in ("power_watts", "memory_copy_utilization_ratio"):
+        bare[SIGNAL[name]] *= np.random.default_rng(2).lognormal(0.0, 0.2, bare.shape[1])
+    bare[SIGNAL["memory_copy_utilization_ratio"]] = np.minimum(bare[SIGNAL["memory_copy_utilization_ratio"]], 1.0)
+    answer = classify(bare, windows.boards)
+    return _variant("NVML alone, sensors a fifth off", answer.bottleneck, truth.bottleneck)
 
 
 def _learned(windows: Windows, truth: Verdicts) -> dict[str, Cell]:

@@ -3,7 +3,8 @@
 A class is meant per window of telemetry; a job is described by the share of its time in each class. The two are kept
 apart: 54 % of the samples of a machine may lie above its ridge while 81 % of its jobs lie below it.
 
-Lines and ceilings are taken from vendors' tools or follow from what a signal means. None was fitted.
+Lines and ceilings are taken from vendors' tools or follow from what a signal means. None was fitted; what one was set
+with data in view is said there.
 """
 
 from __future__ import annotations
@@ -109,7 +110,8 @@ NEARLY_FULL = 0.8
 """At the power limit a memory with a fifth left would take more if the clock rose: power limits, not memory."""
 MEMORY_UTILIZATION_ERROR = 0.75
 """NVML's memory utilisation is DRAM activity over its practical ceiling within 3 % on H100, in training, inference and
-off-loading; a quarter is allowed for other boards and work."""
+off-loading (the runs of bench/bottleneck.py); a quarter is allowed for other boards and work. With 0, nothing known from
+below, the bench leaves one of its 1,056 windows open and says no other class."""
 SURE = 0.8
 """Four to one. A class that is less likely is not given: the answer is `insufficient`."""
 

@@ -32,6 +32,12 @@ class Boards:
         pcie, nvlink, tdp = table[codes].T
         return cls(pcie, nvlink, tdp, whole)
 
+    def take(self, chosen: NDArray[np.intp]) -> Boards:
+        """Of these windows."""
+        return Boards(
+            *(column[chosen] for column in (self.pcie_bytes_per_s, self.nvlink_bytes_per_s, self.tdp_watts, self.whole))
+        )
+
 
 def _peaks(model: str) -> tuple[float, float, float]:
     gpu = find_gpu(model)
