@@ -35,7 +35,7 @@ class Boards:
     def take(self, chosen: NDArray[np.intp]) -> Boards:
         """Of these windows."""
         return Boards(
-            *(column[chosen] for column in (self.pcie_bytes_per_s, self.nvlink_bytes_per_s, self.tdp_watts, self.whole))
+            self.pcie_bytes_per_s[chosen], self.nvlink_bytes_per_s[chosen], self.tdp_watts[chosen], self.whole[chosen]
         )
 
 

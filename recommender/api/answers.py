@@ -11,7 +11,13 @@ from models.inventory import Node
 from models.profile import RESOURCES
 from models.reasons import Action
 from models.recommendation import RECOMMENDATION_FIELDS
-from recommender.api.bottleneck_answers import BottleneckAnswer, FramebufferDay, GpuAnswer, GpuSignalAnswer
+from recommender.api.bottleneck_answers import (
+    BottleneckAnswer,
+    CpuSideAnswer,
+    FramebufferDay,
+    GpuAnswer,
+    GpuSignalAnswer,
+)
 from recommender.api.fingerprint_answers import FingerprintAnswer
 from recommender.api.slice_answers import MigAnswer
 
@@ -221,6 +227,7 @@ class WorkloadDetail(WorkloadAnswer):
 
     fingerprint: FingerprintAnswer | None = Field(description="which known workload it behaves like; of GPU workloads")
     nodes: list[str] = Field(description="nodes that hold an instance now, as cluster/node")
+    cpu_side: CpuSideAnswer | None = Field(description="null before any CPU or memory telemetry")
     signals: list[SignalAnswer]
     gpu_signals: list[GpuSignalAnswer] = Field(description="empty without a GPU")
     framebuffer_days: list[FramebufferDay] = Field(description="oldest first, at most 32; empty without a GPU")

@@ -1,14 +1,16 @@
-"""What limits a workload, as the bodies of answers."""
+"""What limits a workload, and on what evidence, as the bodies of answers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 
-from models.bottleneck import EVIDENCE, SENTENCES, Bottleneck, of_job
+from models.bottleneck import BUSY, EVIDENCE, HOST, MOSTLY_IDLE_BELOW, SENTENCES, Bottleneck, Evidence, of_job
 from models.columns import Columns
+from models.cpu_bottleneck import CPU_EVIDENCE, SIGNAL, cpu_evidence
 from models.hardware.discovery import find_gpu, name_of
 from models.peak16 import from_peak16
 from models.profile import GPU_SIGNALS_KEPT, PEAK_DAYS
@@ -27,6 +29,24 @@ _NEEDS: dict[str, str] = {
 }
 
 
+_CPU_NEEDS: dict[str, str] = {
+    "cpu_at_limit_ratio": "it has no CPU limit, or no source tells of its CPU and its limit",
+    "cpu_stopped_ratio": "no source told how often its CPU limit stopped it, or it has none",
+    "cpu_wait_ratio": "no CPU pressure (PSI) was seen",
+    "memory_wait_ratio": "no memory pressure (PSI) was seen",
+    "disk_wait_ratio": "neither I/O pressure (PSI) nor disk rates were seen",
+    "network_ratio": "no network rates were seen",
+}
+_GPU_DECIDES: dict[str, str] = {
+    "busy_ratio": "how busy it is (graphics engine activity or GPU utilisation)",
+    "compute_ratio": "a profiling counter of a math pipe (DCGM 1004, 1006 to 1008, or GPM)",
+    "memory_ratio": "DRAM activity or memory utilisation",
+    "host_transfer_ratio": "PCIe rates",
+    "power_ratio": "power and its limit",
+}
+"""Evidence whose absence may leave the class open, as a sentence names it. Copies matter where little else runs."""
+
+
 _NOT_KNOWN: dict[str, str] = {
     "model": "the hardware catalogue does not know the name that the source gave",
     "intensity_flop_per_byte": "needs activity of a math pipe and of DRAM, and a model of which the catalogue knows the peaks",
@@ -38,10 +58,8 @@ def bottleneck(row: Row) -> Body:
     """The body of a BottleneckAnswer: of the GPUs where it has some, else of its CPU side."""
     cpu, gpu = Bottleneck(int(row["cpu_bottleneck"])), Bottleneck(int(row["gpu_bottleneck"]))
     if not has_gpu(row):
-        return _verdict(cpu, float(row["cpu_bottleneck_confidence"]))
-    both = of_job(gpu, cpu)
-    sure = row["gpu_bottleneck_confidence"] if both == gpu else row["cpu_bottleneck_confidence"]
-    return _verdict(both, float(sure))
+        return _of_cpu(row)
+    return _of_gpu(row) if of_job(gpu, cpu) == gpu else _of_cpu(row)
 
 
 def has_gpu(row: Row) -> bool:
@@ -65,9 +83,9 @@ def gpu(row: Row) -> Body | None:
         .isoformat()
         .replace("+00:00", "Z"),
         "covered_hours": round(int(row["gpu_covered_ms"]) / 3_600_000, 4),
-        "bottleneck": _verdict(Bottleneck(int(row["gpu_bottleneck"])), float(row["gpu_bottleneck_confidence"])),
+        "bottleneck": _of_gpu(row),
         "time": _shares(seconds / total),
-        "evidence": [_evidence(i, float(value)) for i, value in enumerate(found)],
+        "evidence": _evidence(EVIDENCE, _NEEDS, found),
         "counters_ratio": round(float(row["gpu_counter_seconds"]) / total, 4),
         "learned_ratio": round(float(row["gpu_learned_seconds"]) / total, 4),
         "intensity_flop_per_byte": [round(low, 1), round(high, 1)] if low > 0 and high > 0 else None,
@@ -76,8 +94,16 @@ def gpu(row: Row) -> Body | None:
     return body | {"missing": {name: why for name, why in _NOT_KNOWN.items() if body[name] is None}}
 
 
-def gpu_signals(profile: Columns) -> list[Body]:
-    """Bodies of GpuSignalAnswer, from the whole profile of one workload."""
+def cpu_side(row: Row) -> Body | None:
+    """The body of a CpuSideAnswer; None before any CPU or memory telemetry."""
+    if int(row["last_seen_ms"]) == 0:
+        return None
+    means = np.asarray(row["signal_mean"], dtype=np.float64)[:, None]
+    return {"bottleneck": _of_cpu(row), "evidence": _evidence(CPU_EVIDENCE, _CPU_NEEDS, cpu_evidence(means)[:, 0])}
+
+
+def gpu_signals(profile: Columns, why_missing: Callable[[str], str]) -> list[Body]:
+    """Bodies of GpuSignalAnswer, from the whole profile of one workload. why_missing: of a signal that nobody gave."""
     total, weight = profile["gpu_signal_sum"][0], profile["gpu_signal_weight"][0]
     known = {signal.name: signal for signal in GPU_SIGNALS}
     return [
@@ -86,7 +112,7 @@ def gpu_signals(profile: Columns) -> list[Body]:
             "unit": known[name].unit,
             "help": known[name].help,
             "mean": float(total[i] / weight[i]) if weight[i] > 0 else None,
-            "missing": None if weight[i] > 0 else "no source gave a value for this workload",
+            "missing": None if weight[i] > 0 else why_missing(name),
         }
         for i, name in enumerate(GPU_SIGNALS_KEPT)
     ]
@@ -103,12 +129,29 @@ def framebuffer_days(profile: Columns) -> list[Body]:
     ]
 
 
-def _verdict(found: Bottleneck, confidence: float) -> Body:
-    sure = None if found == Bottleneck.INSUFFICIENT else _rounded(confidence)
+def _of_gpu(row: Row) -> Body:
+    evidence = np.asarray(row["gpu_evidence"], dtype=np.float64)
+    lacking = [one.name for one, value in zip(EVIDENCE, evidence, strict=True) if np.isnan(value)]
+    if evidence[BUSY] >= MOSTLY_IDLE_BELOW:
+        lacking = [name for name in lacking if name != EVIDENCE[HOST].name]
+    named = [_GPU_DECIDES[name] for name in lacking if name in _GPU_DECIDES]
+    return _verdict(Bottleneck(int(row["gpu_bottleneck"])), float(row["gpu_bottleneck_confidence"]), named)
+
+
+def _of_cpu(row: Row) -> Body:
+    blind = [signal for signal in ("cpu_cores", "io_pressure_ratio") if np.isnan(row["signal_mean"][SIGNAL[signal]])]
+    return _verdict(Bottleneck(int(row["cpu_bottleneck"])), float(row["cpu_bottleneck_confidence"]), blind)
+
+
+def _verdict(found: Bottleneck, confidence: float, lacking: Sequence[str]) -> Body:
+    """lacking: signals that would decide and are not there."""
+    given = found != Bottleneck.INSUFFICIENT
+    named = f": {'; '.join(lacking)}" if lacking and not given else ""
+    sure = _rounded(confidence) if given else None
     return {
         "class": found.label,
         "io_kind": found.io_kind or "none",
-        "sentence": SENTENCES[found],
+        "sentence": SENTENCES[found] + named,
         "confidence_ratio": sure,
         "missing": {} if sure is not None else {"confidence_ratio": "no class is given, so none is sure"},
     }
@@ -119,10 +162,16 @@ def _shares(shares: np.ndarray[Any, Any]) -> list[Body]:
     return [{"class": b.label, "io_kind": b.io_kind or "none", "time_ratio": round(float(shares[b]), 4)} for b in order]
 
 
-def _evidence(place: int, value: float) -> Body:
-    declared = EVIDENCE[place]
-    missing = {"value": _NEEDS[declared.name]} if np.isnan(value) else {}
-    return {"name": declared.name, "value": _rounded(value), "help": declared.help, "missing": missing}
+def _evidence(declared: Sequence[Evidence], needs: Mapping[str, str], values: np.ndarray[Any, Any]) -> list[Body]:
+    return [
+        {
+            "name": one.name,
+            "value": _rounded(float(value)),
+            "help": one.help,
+            "missing": {"value": needs[one.name]} if np.isnan(value) else {},
+        }
+        for one, value in zip(declared, values, strict=True)
+    ]
 
 
 def _rounded(value: float | None) -> float | None:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from models.bottleneck import EVIDENCE, Bottleneck
+from models.cpu_bottleneck import CPU_EVIDENCE
 
 _LABELS = tuple(dict.fromkeys(bottleneck.label for bottleneck in Bottleneck))
 _IO_KINDS = ("none", *(bottleneck.io_kind for bottleneck in Bottleneck if bottleneck.io_kind))
@@ -15,7 +16,7 @@ Missing = Annotated[dict[str, str], Field(description="why each field of this ob
 
 
 class BottleneckAnswer(BaseModel):
-    """What limits it. `insufficient`: a signal that would decide is missing."""
+    """What limits it. `insufficient`: a signal that would decide is missing, and `sentence` names it."""
 
     label: Literal[_LABELS] = Field(alias="class", examples=["io"])  # type: ignore[valid-type]  # from the enum
     io_kind: Literal[_IO_KINDS] = Field(description="which I/O; `none` for other classes", examples=["none"])  # type: ignore[valid-type]
@@ -35,10 +36,19 @@ class ClassShare(BaseModel):
 class EvidenceAnswer(BaseModel):
     """One number that was compared; 1 is its ceiling."""
 
-    name: Literal[tuple(evidence.name for evidence in EVIDENCE)] = Field(examples=["memory_ratio"])  # type: ignore[valid-type]
+    name: Literal[tuple(evidence.name for evidence in (*EVIDENCE, *CPU_EVIDENCE))] = Field(examples=["memory_ratio"])  # type: ignore[valid-type]
     value: float | None = Field(description="of decayed means; null when no source gave the signal", examples=[0.55])
     help: str
     missing: Missing
+
+
+class CpuSideAnswer(BaseModel):
+    """What limits its CPU side, of decayed means; pressures and throttling are shares of time themselves."""
+
+    bottleneck: BottleneckAnswer
+    evidence: list[EvidenceAnswer] = Field(
+        description="each over its line: what reaches 1 limits, and the highest decides"
+    )
 
 
 class GpuAnswer(BaseModel):

@@ -12,7 +12,7 @@ from models.histogram import from_log_code
 from models.inventory import Node
 from models.profile import CPU, HOURS_PER_WEEK, MEMORY, PEAK_DAYS
 from models.signals import CPU_SIGNALS
-from recommender.api.bottleneck import framebuffer_days, gpu_signals, has_gpu
+from recommender.api.bottleneck import cpu_side, framebuffer_days, gpu_signals, has_gpu
 from recommender.api.render import Body, name_of, nodes_of, number, time_text, workload
 from recommender.view import Row, Snapshot
 from recommender.view_follow import profile_of
@@ -22,10 +22,16 @@ def detail(snapshot: Snapshot, row: Row) -> Body:
     """`profile_of` unpacks one slab: 1-2 ms, no call to anything."""
     profile = profile_of(row)
     nodes = nodes_of(snapshot, row.id)
-    return workload(snapshot, row) | {
+    told = [snapshot.nodes[key] for key in nodes] or _nodes_of_cluster(snapshot, row.id)
+    body = workload(snapshot, row)
+    side = cpu_side(row)
+    if side is None:
+        body["missing"]["cpu_side"] = "no CPU or memory telemetry of it was read yet"
+    return body | {
         "nodes": nodes,
-        "signals": _signals(row, [snapshot.nodes[key] for key in nodes] or _nodes_of_cluster(snapshot, row.id)),
-        "gpu_signals": gpu_signals(profile) if profile and has_gpu(row) else [],
+        "cpu_side": side,
+        "signals": _signals(row, told),
+        "gpu_signals": gpu_signals(profile, lambda name: _why_missing(name, told)) if profile and has_gpu(row) else [],
         "framebuffer_days": framebuffer_days(profile) if profile and has_gpu(row) else [],
         "days": _days(profile) if profile else [],
         "hours_of_week": _hours(profile) if profile else [],

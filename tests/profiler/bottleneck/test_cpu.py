@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from models.bottleneck import SURE, Bottleneck
-from profiler.bottleneck.cpu import HostCeilings, classify
+from models.cpu_bottleneck import CPU_EVIDENCE, HostCeilings, cpu_evidence
+from profiler.bottleneck.cpu import classify
 from tests.profiler.bottleneck.windows import cpu
 
 CALM = {
@@ -65,3 +66,17 @@ def test_ceilings_can_be_told() -> None:
     slow = HostCeilings(network_bytes_per_s=1.25e8)
     assert Bottleneck(classify(window).bottleneck[0]) is Bottleneck.LATENCY
     assert Bottleneck(classify(window, slow).bottleneck[0]) is Bottleneck.IO_NETWORK
+
+
+def test_evidence_is_the_numbers_over_their_lines() -> None:
+    """1.8 of 2 cores are at 0.9 of the limit; half of 0.25 of periods; 0.3, 0.05 and 0.2 against a tenth of the time; 0.3 of
+    0.6 of 10 Gbit/s. Pressure at nothing outweighs a rate; without it 150 of 300 MB/s."""
+    window = {
+        "cpu_cores": 1.8, "cpu_limit_cores": 2.0, "cpu_throttled_ratio": 0.125, "cpu_pressure_ratio": 0.3,
+        "memory_pressure_ratio": 0.05, "io_pressure_ratio": 0.2, "disk_read_bytes_per_s": 150e6,
+        "network_receive_bytes_per_s": 375e6,
+    }  # fmt: skip
+    assert cpu_evidence(cpu(window))[:, 0] == pytest.approx([1.0, 0.5, 3.0, 0.5, 2.0, 0.5])
+    bare = cpu_evidence(cpu({"disk_read_bytes_per_s": 100e6, "disk_write_bytes_per_s": 50e6}))[:, 0]
+    assert bare[4] == pytest.approx(0.5)
+    assert [one.name for one, value in zip(CPU_EVIDENCE, bare, strict=True) if value == value] == ["disk_wait_ratio"]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from models.bottleneck import Bottleneck, of_job
+from models.inventory import Coverage, Node
 from profiler import summary
 from recommender.api import answers
-from recommender.api.bottleneck import bottleneck, gpu
+from recommender.api.bottleneck import bottleneck, cpu_side, gpu
 from recommender.api.detail import detail
 from recommender.api.fingerprints import with_fingerprint
 from recommender.api.listing import WorkloadQuery, workload_page
@@ -87,6 +89,50 @@ def test_evidence_is_of_means_and_says_what_is_missing(snapshot: Snapshot) -> No
     assert body["counters_ratio"] == pytest.approx(0.75, abs=0.01)
 
 
+def test_the_cpu_side_has_its_evidence_too(snapshot: Snapshot) -> None:
+    """Stopped in 0.6 of its periods against a quarter: 2.4, the highest. I/O pressure of 0 is a number; what nobody told is
+    null with its reason."""
+    side = cpu_side(row(snapshot, "web"))
+    assert side is not None
+    assert side["bottleneck"]["class"] == "compute"
+    values = {one["name"]: one["value"] for one in side["evidence"]}
+    assert values["cpu_stopped_ratio"] == pytest.approx(2.4)
+    assert values["disk_wait_ratio"] == 0
+    assert max(value for value in values.values() if value is not None) == values["cpu_stopped_ratio"]
+    network = next(one for one in side["evidence"] if one["name"] == "network_ratio")
+    assert (network["value"], list(network["missing"])) == (None, ["value"])
+    assert "0.6 of 10 Gbit/s" in network["help"]
+    assert cpu_side(row(snapshot, "hpc")) is None
+    assert detail(snapshot, row(snapshot, "hpc"))["missing"]["cpu_side"]
+
+
+def test_a_class_that_is_not_given_names_the_signals_that_would_decide() -> None:
+    """A GPU at 300 W that is busy, and a process of which nobody tells the disks. Where it is busy, copies cannot hold it up,
+    so PCIe is not among what lacks."""
+    busy = [GpuRow("hpc", s * SECOND, {"gpu_utilization_ratio": 1.0, "power_watts": 640.0}) for s in range(60)]
+    rest = [Row("web", s * SECOND, 0.5, 1e9) for s in range(60)]
+    snapshot = seen([gpu_message(busy, "n1", 1), message(rest, "n1", 2)])
+    said = bottleneck(row(snapshot, "hpc"))
+    assert said["class"] == "insufficient"
+    assert "math pipe" in said["sentence"]
+    assert "DRAM activity or memory utilisation" in said["sentence"]
+    assert "PCIe" not in said["sentence"]
+    assert "power" not in said["sentence"]
+    assert "io_pressure_ratio" in bottleneck(row(snapshot, "web"))["sentence"]
+
+
+def test_a_gpu_signal_that_nobody_gave_has_the_reason_of_the_nodes(snapshot: Snapshot) -> None:
+    """As of CPU signals: what the sources of its cluster say of it."""
+    why = "no DCGM_FI_PROF_SM_ACTIVE, which comes from dcgm-exporter"
+    name = row(snapshot, "hpc").id.partition("/")[0]
+    node = Node(name, "n1", 1, coverage=(Coverage("prometheus", "sm_active_ratio", False, why),))
+    told = replace(snapshot, nodes={f"{name}/n1": node})
+    signals = {one["name"]: one["missing"] for one in detail(told, row(told, "hpc"))["gpu_signals"]}
+    assert signals["sm_active_ratio"] == why
+    assert signals["fp64_active_ratio"] == "no source gave a value for this workload"
+    assert signals["dram_active_ratio"] is None
+
+
 def test_the_bodies_fit_their_documented_models(snapshot: Snapshot) -> None:
     """Nothing more and nothing less, and each null has its reason beside it."""
     page = workload_page(snapshot, WorkloadQuery())
@@ -95,6 +141,8 @@ def test_the_bodies_fit_their_documented_models(snapshot: Snapshot) -> None:
         assert holder["missing"][key]
     body = with_fingerprint(detail(snapshot, row(snapshot, "hpc")), {"fingerprint": None, "why_not": "no model"})
     answers.WorkloadDetail.model_validate(body, extra="forbid")
+    web = with_fingerprint(detail(snapshot, row(snapshot, "web")), {"fingerprint": None, "why_not": "no model"})
+    answers.WorkloadDetail.model_validate(web, extra="forbid")
     signals = {signal["name"]: signal for signal in body["gpu_signals"]}
     assert signals["dram_active_ratio"]["mean"] == pytest.approx(0.78)
     assert signals["fp64_active_ratio"]["missing"]
