@@ -14,7 +14,7 @@ from collector.publisher import Flush, messages
 from collector.settings import CollectorSettings
 from collector.source import Moment, Reading, Source, Stop
 from models.events import WorkloadEvent
-from models.inventory import Coverage, Node
+from models.inventory import NODE_REPEAT_MS, Coverage, Node
 from models.metrics import Meter
 from models.telemetry import TelemetryBatch
 
@@ -22,9 +22,6 @@ _LOGGER = logging.getLogger(__name__)
 
 MAX_PENDING_ROWS = 50_000
 """Rows kept in memory while the outbox's disk refuses them: about four minutes of 200 workloads, 15 MB."""
-
-NODE_REPEAT_MS = 600_000
-"""The node is published when it changes and at least this often, so that a reader can tell a quiet node from a dead one."""
 
 
 class Sink(Protocol):

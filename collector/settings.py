@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from collector.dcgm.settings import DcgmSettings
 from collector.kubernetes.settings import KubernetesSettings
 from collector.listen_settings import ListenSettings
+from models.taints import read_taint
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,13 @@ class FactsSettings:
     price_usd_per_hour: float | None = None
     """What this node costs. Unset: not known, and advice on spot nodes says so."""
 
+    taints: tuple[str, ...] | None = None
+    """What keeps workloads off this node beside what Kubernetes knows, as kubectl writes it: `dedicated=ml:NoSchedule`. Empty:
+    nothing does. Unset: what Kubernetes knows, else it is not known."""
+
     def __post_init__(self) -> None:
+        for text in self.taints or ():
+            read_taint(text)
         price = self.price_usd_per_hour
         if price is not None and not 0 <= price < float("inf"):
             raise ValueError(f"price_usd_per_hour is {price}; it must be 0 or more")

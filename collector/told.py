@@ -5,6 +5,7 @@ from __future__ import annotations
 from collector.settings import FactsSettings
 from collector.source import Moment, Reading
 from models.inventory import Node
+from models.taints import read_taint
 
 
 class ToldSource:
@@ -29,6 +30,7 @@ class ToldSource:
             zone=facts.zone,
             spot=facts.spot,
             price_usd_per_hour=facts.price_usd_per_hour,
+            taints=None if facts.taints is None else tuple(map(read_taint, facts.taints)),
         )
         return Reading(node=told)
 

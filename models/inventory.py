@@ -96,6 +96,10 @@ class Coverage:
     reason: str = ""
 
 
+NODE_REPEAT_MS = 600_000
+"""A collector publishes its node when it changes and at least this often, so that a quiet node is told from a dead one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     cluster: str

@@ -44,6 +44,28 @@ class Toleration:
         return self.operator == EXISTS or (self.operator in ("", EQUAL) and self.value == taint.value)
 
 
+def read_taint(text: str) -> Taint:
+    """One as kubectl writes it. Raises ValueError."""
+    written, _, effect = text.rpartition(":")
+    key, _, value = written.partition("=")
+    if not key or effect not in EFFECTS:
+        raise ValueError(
+            f"{text!r} is no taint; it is written KEY=VALUE:EFFECT or KEY:EFFECT, EFFECT of {', '.join(EFFECTS)}"
+        )
+    return Taint(key, effect, value)
+
+
+def read_toleration(text: str) -> Toleration:
+    """`KEY=VALUE:EFFECT` tolerates that taint, `KEY:EFFECT` and `KEY` those with any value, `*` every one. Raises ValueError."""
+    if text == "*":
+        return Toleration(operator=EXISTS)
+    written, colon, effect = text.rpartition(":") if ":" in text else (text, "", "")
+    key, equal, value = written.partition("=")
+    if not key or (colon and effect not in EFFECTS):
+        raise ValueError(f"{text!r} is no toleration; it is written KEY=VALUE:EFFECT, KEY:EFFECT, KEY or *")
+    return Toleration(key, EQUAL if equal else EXISTS, value, effect)
+
+
 CORDONED = Taint("node.kubernetes.io/unschedulable", NO_SCHEDULE)
 NOT_READY = Taint("node.kubernetes.io/not-ready", NO_SCHEDULE)
 UNREACHABLE = Taint("node.kubernetes.io/unreachable", NO_SCHEDULE)

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
+from types import UnionType
 from typing import Any, Literal
 
 import msgspec
@@ -244,11 +245,19 @@ def _convert(key: Key, given: Given) -> object:
 
 def _parse(value: object, kind: Any) -> object:
     """A variable or flag is text: a list in it is separated by commas, or JSON."""
-    if not isinstance(value, str) or typing.get_origin(kind) not in (tuple, list, dict, Mapping):
+    if not isinstance(value, str) or not any(typing.get_origin(one) in _OF_SEVERAL for one in _alternatives(kind)):
         return value
     if value.lstrip().startswith(("[", "{")):
         return msgspec.json.decode(value)
     return [part.strip() for part in value.split(",") if part.strip()]
+
+
+_OF_SEVERAL = (tuple, list, dict, Mapping)
+
+
+def _alternatives(kind: Any) -> tuple[Any, ...]:
+    """Of a union its members, else the type itself."""
+    return typing.get_args(kind) if typing.get_origin(kind) is UnionType else (kind,)
 
 
 def _refuse_unknown_inside(value: object, kind: Any) -> None:

@@ -1,8 +1,8 @@
 """Traces for `sizewise simulate`: pods and nodes as CSV, plain or .gz, with the columns of Alibaba's openb traces.
 
-Nodes: `cpu_milli`, `memory_mib`, `gpu` (how many) and, if known, `sn` or `name`, and `model`.
-Pods: `cpu_milli`, `memory_mib`, `num_gpu`, `gpu_milli` (share of each GPU, 1000 is a whole one) and, if any,
-`gpu_spec` (models that will do, parted by `|`); where pods leave, `creation_time` and `deletion_time` in seconds, the latter
+Nodes: `cpu_milli`, `memory_mib`, `gpu` (how many) and, if known, `sn` or `name`, `model`, and `taints` parted by `|`.
+Pods: `cpu_milli`, `memory_mib`, `num_gpu`, `gpu_milli` (share of each GPU, 1000 is a whole one) and, if any, `gpu_spec` (models
+that will do) and `tolerations`, each parted by `|`; where pods leave, `creation_time` and `deletion_time` in seconds, the latter
 empty for one that stays. Further columns are not looked at. Without times, pods arrive in the order of the file.
 """
 
@@ -11,15 +11,18 @@ from __future__ import annotations
 import csv
 import gzip
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
+from models.taints import Taint, read_taint, read_toleration
 from recommender.placement.cluster import GONE, Cluster
 from recommender.placement.request import GPU_MILLI, Request
 from recommender.placement.stays import Stay
+from recommender.placement.tainted import Tainted
 
 _MIB = 2**20
 _HIGHEST = 2**53
@@ -37,13 +40,14 @@ def read_nodes(file: Path) -> Cluster:
     rows = list(_rows(file, ("cpu_milli", "memory_mib", "gpu"), _node))
     if not rows:
         raise TraceError(f"{file} has no node; it needs a line per node under its heading")
-    counts = np.array([gpus for _, _, _, gpus, _ in rows])
+    counts = np.array([row.gpus for row in rows])
     return Cluster(
-        names=[name or f"node {n + 1}" for n, (name, *_) in enumerate(rows)],
-        cpu_milli=np.array([cpu for _, cpu, _, _, _ in rows]),
-        memory_bytes=np.array([memory for _, _, memory, _, _ in rows]),
+        names=[row.name or f"node {n + 1}" for n, row in enumerate(rows)],
+        cpu_milli=np.array([row.cpu_milli for row in rows]),
+        memory_bytes=np.array([row.memory_bytes for row in rows]),
         gpu_milli=np.where(np.arange(max(counts.max(), 1))[:, None] < counts, GPU_MILLI, GONE),
-        model=[model for *_, model in rows],
+        model=[row.model for row in rows],
+        tainted=Tainted.of([row.taints for row in rows]),
     )
 
 
@@ -103,17 +107,34 @@ def drawn_stays(stays: Sequence[Stay], capacity_milli: int, seed: int, load: flo
     return there + coming
 
 
-def _node(row: _Row) -> tuple[str, int, int, int, str]:
+@dataclass(frozen=True, slots=True)
+class _Node:
+    name: str
+    cpu_milli: int
+    memory_bytes: int
+    gpus: int
+    model: str
+    taints: tuple[Taint, ...]
+
+
+def _node(row: _Row) -> _Node:
     name = row.get("sn") or row.get("name") or ""
-    memory = _MIB * _whole(row, "memory_mib")
-    return name, _whole(row, "cpu_milli"), memory, _whole(row, "gpu", _MOST_GPUS), row.get("model") or ""
+    memory, gpus = _MIB * _whole(row, "memory_mib"), _whole(row, "gpu", _MOST_GPUS)
+    taints = tuple(map(read_taint, _parts(row, "taints")))
+    return _Node(name, _whole(row, "cpu_milli"), memory, gpus, row.get("model") or "", taints)
 
 
 def _pod(row: _Row) -> Request:
     gpus = _whole(row, "num_gpu", _MOST_GPUS)
     share = _whole(row, "gpu_milli", GPU_MILLI) if gpus else 0
-    models = tuple(sorted(set(filter(None, (row.get("gpu_spec") or "").split("|"))))) if gpus else ()
-    return Request(_whole(row, "cpu_milli"), _MIB * _whole(row, "memory_mib"), gpus, share, models)
+    models = tuple(_parts(row, "gpu_spec")) if gpus else ()
+    tolerations = tuple(sorted(map(read_toleration, _parts(row, "tolerations"))))
+    memory = _MIB * _whole(row, "memory_mib")
+    return Request(_whole(row, "cpu_milli"), memory, gpus, share, models, tolerations=tolerations)
+
+
+def _parts(row: _Row, column: str) -> list[str]:
+    return sorted(set(filter(None, (row.get(column) or "").split("|"))))
 
 
 def _stay(row: _Row) -> Stay:

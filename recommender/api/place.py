@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from models.inventory import ALLOCATIONS, GPU_HOLDERS
+from models.inventory import ALLOCATIONS, GPU_HOLDERS, NODE_REPEAT_MS
 from recommender.api.place_body import PlaceRequest, tolerations_of
 from recommender.api.place_taints import taint_notes
 from recommender.api.place_tenants import with_tenants
@@ -27,6 +27,8 @@ from recommender.view import Snapshot
 from recommender.view_follow import profile_of
 from recommender.view_query import QueryError
 
+_SILENT_MS = 3 * NODE_REPEAT_MS
+_NAMED = 3
 _NOT_IN_INVENTORY = "the inventory does not know this node"
 
 
@@ -62,7 +64,7 @@ def place_seen(snapshot: Snapshot, supply: Supply, asked: PlaceRequest, seen: Gp
             "gpus_in_use": in_use,
             "request_kinds": len(supply.mix.requests),
         },
-        "notes": list(_notes(offer, job)),
+        "notes": list(_notes(offer, job, snapshot.newest_ms)),
     }
 
 
@@ -214,15 +216,21 @@ def _spot(advice: SpotAdvice) -> dict[str, Any]:
     }
 
 
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+
+
 def _finite(value: float | None) -> float | None:
     return round(value, 4) if value is not None and isfinite(value) else None
 
 
-def _notes(offer: Offer, job: Job) -> Iterator[str]:
+def _notes(offer: Offer, job: Job, newest_ms: int) -> Iterator[str]:
     rooms = offer.rooms
     if not rooms:
         yield "the inventory has no candidate node: collectors publish nodes when they start, and the view reads them"
     yield from taint_notes(offer.cluster.tainted, job.request.tolerations)
+    if silent := [room.name for room in rooms if newest_ms - room.node.time_ms > _SILENT_MS]:
+        yield f"{len(silent)} nodes have not reported for over {_SILENT_MS // 60_000} minutes and may be down: {_some(silent)}"
     if job.request.gpus and (whole := sum(room.counted_whole for room in rooms)):
         yield f"{whole} GPUs in use count as whole: inventory does not tell which share of them their tenants hold"
     if unknown := sum(room.unknown for room in rooms):

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from models.hardware.discovery import InvalidProfileError, find_gpu, mig_of
 from models.hardware.geometry import UnknownProfileError
-from models.hardware.prices import PRICES
 from models.inventory import Gpu, Node
 from recommender.gpu_seen import GpuHeld
 
@@ -58,5 +57,5 @@ def gpu_price(node: Node, gpu: Gpu) -> float | None:
     if node.price_usd_per_hour is not None:
         return node.price_usd_per_hour / len(node.gpus)
     model = find_gpu(gpu.model, gpu.pci_device_id)
-    listed = PRICES.get(model.name) if model else None
+    listed = model.indicative_price if model else None
     return listed.usd_per_hour if listed else None

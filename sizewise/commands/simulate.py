@@ -62,7 +62,9 @@ def command(
     Pods arrive one after the other and stay, or leave with --leave; what fits nowhere has failed. Every policy sees the
     same arrivals. PODS and --nodes are CSV, plain or .gz, as Alibaba's openb traces have them: nodes with cpu_milli,
     memory_mib, gpu and model; pods with cpu_milli, memory_mib, num_gpu, gpu_milli (1000 is a whole GPU) and gpu_spec, and for
-    --leave creation_time and deletion_time in seconds. The mix of requests that sizewise and fgd expect is that of PODS.
+    --leave creation_time and deletion_time in seconds. Nodes may have taints, as `kubectl taint` writes them, and pods
+    tolerations (KEY=VALUE:EFFECT, KEY:EFFECT, KEY or *), several parted by |. The mix of requests that sizewise and fgd expect
+    is that of PODS.
 
     \b
     Examples:

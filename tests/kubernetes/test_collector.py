@@ -16,6 +16,7 @@ import pytest
 
 from deploy.services.kubernetes import KubernetesCluster
 from models.inventory import Node
+from models.taints import CORDONED, Taint
 from stream.contract import EventLog
 from stream.json_codec import decode_json
 from stream.open import open_log
@@ -133,6 +134,40 @@ def test_a_node_is_placed_by_what_kubernetes_says_of_it(
     assert placed == [True, False, False, False]
 
 
+def test_a_node_that_is_closed_is_not_taken_until_it_is_opened(
+    cluster: KubernetesCluster, registered: None, tmp_path: Path
+) -> None:
+    """Cordoned by kubectl, then tainted, then uncordoned: a job goes there only with a toleration of what there is then. What
+    the API server has is what the inventory has, whether the node controller, which does not run here, has seen it or not."""
+    job = {"memory_bytes": GIB, "spot": {"checkpoint_cost_s": 5, "restart_s": 5}}
+    borne = job | {"tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]}
+    taint = Taint("nvidia.com/gpu", "NoSchedule", "present")
+    with collecting(cluster, tmp_path, token_of(cluster, "sizewise-nodes", "sizewise-collector")) as pod:
+        before = pod.node(lambda node: node.taints is not None and node.cpu_cores > 0)
+        cluster.kubectl("cordon", NAME)
+        cordoned = pod.node(lambda node: node.taints == (CORDONED,))
+        cluster.kubectl("taint", "node", NAME, str(taint))
+        both = pod.node(lambda node: set(node.taints or ()) == {CORDONED, taint})
+        cluster.kubectl("uncordon", NAME)
+        tainted = pod.node(lambda node: node.taints == (taint,))
+        cluster.kubectl("taint", "node", NAME, f"{taint.key}-")
+        after = pod.node(lambda node: node.taints == ())
+    answers = [
+        [client_over(replace(node, allocations=())).post("/v1/place", json=wish).json() for wish in (job, borne)]
+        for node in (before, cordoned, both, tainted, after)
+    ]
+    assert [[answer["placed"] for answer in pair] for pair in answers] == [
+        [True, True],
+        [False, False],
+        [False, False],
+        [False, True],
+        [True, True],
+    ]
+    assert answers[1][0]["notes"][0] == "1 nodes left out: 1 cordoned; `kubectl uncordon` opens them"
+    (why,) = answers[3][0]["refused"]
+    assert why["reason"] == "it is tainted nvidia.com/gpu=present:NoSchedule: add a toleration to use it"
+
+
 def test_without_the_right_it_is_coverage_and_all_else_goes_on(
     cluster: KubernetesCluster, registered: None, tmp_path: Path
 ) -> None:
@@ -144,7 +179,7 @@ def test_without_the_right_it_is_coverage_and_all_else_goes_on(
     assert "403 Forbidden" in line.reason
     assert 'cannot get resource "nodes" in API group ""' in line.reason
     assert "grant get on nodes" in line.reason
-    assert (node.cpu_cores, node.labels, node.spot) == (4.0, {}, None)
+    assert (node.cpu_cores, node.labels, node.spot, node.taints) == (4.0, {}, None, None)
 
 
 def test_a_token_of_nobody_is_named(cluster: KubernetesCluster, registered: None, tmp_path: Path) -> None:

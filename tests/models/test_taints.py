@@ -15,6 +15,8 @@ from models.taints import (
     Toleration,
     forbidding,
     mend_of,
+    read_taint,
+    read_toleration,
     state_of,
     united,
     unwelcome,
@@ -88,6 +90,42 @@ def test_a_node_has_one_taint_of_a_key_and_effect(one: list[Taint], other: list[
 def test_a_taint_is_written_as_kubectl_takes_it(taint: Taint, written: str) -> None:
     """So that it can be pasted behind `kubectl taint node`."""
     assert str(taint) == written
+
+
+@given(TAINTS)
+def test_what_is_written_can_be_read(taint: Taint) -> None:
+    """By the settings of a collector and in a trace; the toleration written alike tolerates the taint."""
+    assert read_taint(str(taint)) == taint
+    assert read_toleration(str(taint)).tolerates(taint)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("*", Toleration(operator="Exists")),
+        ("gpu", Toleration("gpu", "Exists")),
+        ("gpu:NoExecute", Toleration("gpu", "Exists", "", "NoExecute")),
+        ("gpu=a:NoSchedule", Toleration("gpu", "Equal", "a", "NoSchedule")),
+        ("gpu=a", Toleration("gpu", "Equal", "a")),
+    ],
+)
+def test_a_toleration_in_short(text: str, meant: Toleration) -> None:
+    """What is not written counts as any."""
+    assert read_toleration(text) == meant
+
+
+@pytest.mark.parametrize("text", ["", "gpu", "gpu=yes", ":NoSchedule", "=x:NoSchedule", "gpu:noschedule"])
+def test_what_is_no_taint_is_refused(text: str) -> None:
+    """With how it is written."""
+    with pytest.raises(ValueError, match="KEY=VALUE:EFFECT"):
+        read_taint(text)
+
+
+@pytest.mark.parametrize("text", ["", ":NoSchedule", "=x", "gpu:always"])
+def test_what_is_no_toleration_is_refused(text: str) -> None:
+    """With how it is written."""
+    with pytest.raises(ValueError, match="KEY=VALUE:EFFECT"):
+        read_toleration(text)
 
 
 def test_a_state_is_called_by_its_name_and_has_its_mend() -> None:

@@ -33,6 +33,7 @@ class Room:
     on: bool = False
     tags: tuple[str, ...] = ()
     items: tuple[Item, ...] = ()
+    perhaps: tuple[str, ...] | None = None
     inner: Inner = field(default_factory=Inner)
 
     def __post_init__(self) -> None:
@@ -85,6 +86,13 @@ def test_lists_from_the_environment_are_separated_by_commas_or_json() -> None:
     assert loaded(env={"SIZEWISE_ROOM__TAGS": "a, b"})["room"].tags == ("a", "b")
     assert loaded(env={"SIZEWISE_ROOM__TAGS": '["a,b"]'})["room"].tags == ("a,b",)
     assert loaded(env={"SIZEWISE_ROOM__ITEMS": '[{"match": "*"}]'})["room"].items == (Item("*"),)
+
+
+@pytest.mark.parametrize(("text", "meant"), [("a,b", ("a", "b")), ("[]", ()), ("", ())])
+def test_a_list_that_need_not_be_there_may_be_empty(text: str, meant: tuple[str, ...]) -> None:
+    """Empty is not the same as not given."""
+    assert loaded(env={"SIZEWISE_ROOM__PERHAPS": text})["room"].perhaps == meant
+    assert loaded()["room"].perhaps is None
 
 
 WRONG = [

@@ -50,6 +50,37 @@ def test_a_trace_is_read_as_it_is_written(trace: tuple[Path, Path]) -> None:
     assert pods[4] == Request(1000, 1024 * MIB)
 
 
+def test_pods_go_only_to_nodes_whose_taints_they_tolerate(tmp_path: Path) -> None:
+    """n0 is cordoned and n1 bears two taints: of three pods that fit anywhere the one that bears both is placed, under every
+    policy, and one of 1 GPU is 1/2 of what there is."""
+    pods, nodes = tmp_path / "pods.csv", tmp_path / "nodes.csv"
+    cordon = "node.kubernetes.io/unschedulable:NoSchedule"
+    nodes.write_text(
+        "sn,cpu_milli,memory_mib,gpu,model,taints\n"
+        f"n0,8000,8192,1,T4,{cordon}\nn1,8000,8192,1,T4,gpu=yes:NoSchedule|team=ml:NoExecute\n"
+    )
+    pods.write_text(
+        "cpu_milli,memory_mib,num_gpu,gpu_milli,tolerations\n"
+        "1000,1024,1,1000,\n1000,1024,1,1000,gpu\n1000,1024,1,1000,team=ml:NoExecute|gpu=yes:NoSchedule\n"
+    )
+    policies = json.loads(run(pods, "--nodes", nodes, "-o", "json").output)["policies"]
+    assert {p["policy"]: (p["failed_pods"], p["gpu_allocated_ratio"]) for p in policies} == {
+        name: (2.0, 0.5) for name in POLICIES
+    }
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [("taints", "gpu:NoScedule", "is no taint"), ("tolerations", "=x:NoSchedule", "is no toleration")],
+)
+def test_a_taint_that_cannot_be_read_is_named_with_its_line(column: str, value: str, said: str, tmp_path: Path) -> None:
+    """A taint that is left out would open the node."""
+    file = tmp_path / "trace.csv"
+    file.write_text(f"cpu_milli,memory_mib,gpu,num_gpu,gpu_milli,{column}\n1,1,1,1,1000,{value}\n")
+    with pytest.raises(TraceError, match=rf"line 2: '{value}' {said}"):
+        read_nodes(file) if column == "taints" else read_pods(file)
+
+
 def test_a_gzip_file_says_the_same(trace: tuple[Path, Path], tmp_path: Path) -> None:
     """By the end of its name."""
     packed = tmp_path / "pods.csv.gz"

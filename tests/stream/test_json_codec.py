@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from models.events import WorkloadEvent
 from models.inventory import Allocation, Gpu, Node, NumaNode
+from models.taints import Taint
 from stream.dead_letters import BadMessageError, Reason
 from stream.json_codec import decode_json, encode_json
 
@@ -26,6 +27,15 @@ def test_nested_parts_come_back() -> None:
         "c", "n", 1, numa=(NumaNode(0, "0-3"),), gpus=(Gpu("G", "A100", 1),), allocations=(Allocation("w", "i"),)
     )
     assert decode_json(encode_json(node), Node) == node
+
+
+def test_a_node_of_an_older_collector_says_nothing_of_taints() -> None:
+    """A newer one says none, or which."""
+    older = b'{"cluster":"c","name":"n","time_ms":1,"labels":{"pool":"train"}}'
+    assert decode_json(older, Node) == Node("c", "n", 1, labels={"pool": "train"}, taints=None)
+    for taints in ((), (Taint("gpu", "NoSchedule", "yes"), Taint("old", "PreferNoSchedule"))):
+        node = Node("c", "n", 1, taints=taints)
+        assert decode_json(encode_json(node), Node) == node
 
 
 def test_unknown_fields_are_ignored() -> None:

@@ -18,6 +18,7 @@ from collector.sources import machine_sources
 from collector.told import ToldSource
 from models.inventory import Node
 from models.metrics import NullMeter
+from models.taints import CORDONED, Taint
 from tests.collector.kubernetes.api_server import Answers, node_json, serving
 from tests.collector.test_in_time import Host, Kept, at
 
@@ -148,9 +149,12 @@ def test_what_is_refused_is_coverage_and_labels_stay(api: NodeApi, answers: Answ
     assert node.labels == LABELS
 
 
-def test_what_the_settings_say_wins(api: NodeApi) -> None:
-    """A label, the zone and `spot = false` are corrected by hand; a price is added; other labels are those of Kubernetes."""
-    facts = FactsSettings({"pool": "lab", "rack": "r7"}, zone="b", spot=False, price_usd_per_hour=3.5)
+def test_what_the_settings_say_wins(api: NodeApi, answers: Answers) -> None:
+    """A label, the zone and `spot = false` are corrected by hand; a price is added; other labels are those of Kubernetes. A
+    taint by hand does not hide those that Kubernetes has."""
+    answers.body = node_json("node-1", LABELS, spec={"unschedulable": True})
+    labels = {"pool": "lab", "rack": "r7"}
+    facts = FactsSettings(labels, zone="b", spot=False, price_usd_per_hour=3.5, taints=("team=ml:NoExecute",))
     sink = Kept()
     told = ToldSource(facts, "c", "node-1")
     collector = Collector([told, Host(), source_of(api)], sink, CollectorSettings(), NullMeter())
@@ -163,6 +167,7 @@ def test_what_the_settings_say_wins(api: NodeApi) -> None:
         node = next((flush.nodes[-1] for flush in reversed(sink.flushes) if flush.nodes), node)
     assert node.labels == LABELS | {"pool": "lab", "rack": "r7"}
     assert (node.zone, node.spot, node.price_usd_per_hour) == ("b", False, 3.5)
+    assert node.taints == (Taint("team", "NoExecute", "ml"), CORDONED)
 
 
 def test_a_price_below_nothing_is_refused() -> None:
@@ -170,6 +175,12 @@ def test_a_price_below_nothing_is_refused() -> None:
     for price in (-1.0, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="price_usd_per_hour is"):
             FactsSettings(price_usd_per_hour=price)
+
+
+def test_a_taint_by_hand_that_is_none_is_refused() -> None:
+    """At the start, and not as an open node."""
+    with pytest.raises(ValueError, match="'gpu' is no taint"):
+        FactsSettings(taints=("gpu",))
 
 
 @pytest.mark.parametrize(

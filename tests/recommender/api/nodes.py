@@ -27,12 +27,11 @@ def gpu_node(name: str, gpus: int = 8, model: str = A100, busy: int = 0, **kept:
     return Node(
         "prod",
         name,
-        1,
         cpu_cores=96,
         memory_bytes=1024 * GIB,
         gpus=cards,
         allocations=held,
-        **({"zone": "z", "taints": ()} | kept),
+        **({"time_ms": 1, "zone": "z", "taints": ()} | kept),
     )
 
 

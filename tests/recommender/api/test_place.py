@@ -233,6 +233,15 @@ def test_what_runs_there_may_be_not_known_either() -> None:
     ]
 
 
+def test_nodes_that_fell_silent_are_named() -> None:
+    """A collector tells of its node every ten minutes; who is silent three times as long may be down. The view's newest
+    message is of 1 s: those of 1,800 s before it and older."""
+    ages = {"fresh": 0, "quiet": 1_799, "a": 1_801, "b": 9_000, "c": 9_000, "d": 9_000}
+    client = client_over(*(gpu_node(name, time_ms=1000 - 1000 * age) for name, age in ages.items()))
+    notes = ask(client, cpu_cores=4, gpus=1)["notes"]
+    assert notes == ["4 nodes have not reported for over 30 minutes and may be down: prod/a, prod/b, prod/c, ..."]
+
+
 @pytest.mark.parametrize(
     ("toleration", "said"),
     [
