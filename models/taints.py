@@ -119,8 +119,9 @@ def unwelcome(taints: Iterable[Taint], tolerations: Sequence[Toleration]) -> tup
 
 def state_of(taints: Sequence[Taint]) -> str:
     """`cordoned`, `tainted nvidia.com/gpu=present:NoSchedule`, or several of these: what they say of their node."""
-    said = dict.fromkeys(_STATES.get(taint.key) or f"tainted {taint}" for taint in taints)
-    return " and ".join(said)
+    states = dict.fromkeys(_STATES[taint.key] for taint in taints if taint.key in _STATES)
+    others = dict.fromkeys(f"tainted {taint}" for taint in taints if taint.key not in _STATES)
+    return " and ".join((*states, *others))
 
 
 def mend_of(taints: Iterable[Taint], node: str = "it") -> str:

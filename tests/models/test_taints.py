@@ -131,7 +131,7 @@ def test_what_is_no_toleration_is_refused(text: str) -> None:
 def test_a_state_is_called_by_its_name_and_has_its_mend() -> None:
     """A cordon is opened by hand, a node that is not ready has to be looked at, any other taint is tolerated."""
     gpu = Taint("nvidia.com/gpu", "NoSchedule", "present")
-    assert state_of([CORDONED, gpu]) == "cordoned and tainted nvidia.com/gpu=present:NoSchedule"
+    assert state_of([gpu, CORDONED]) == "cordoned and tainted nvidia.com/gpu=present:NoSchedule"
     assert mend_of([CORDONED, gpu]) == "`kubectl uncordon` opens it, add a toleration to use it"
     assert mend_of([NOT_READY]) == "`kubectl describe node` says why"
     assert state_of([NOT_READY, Taint(NOT_READY.key, "NoExecute")]) == "not ready"

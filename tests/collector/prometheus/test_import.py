@@ -20,6 +20,7 @@ from tests.collector.prometheus.conftest import Importer, Serve
 from tests.collector.prometheus.rows import by_workload, events_in, nodes_in, rows_in
 from tests.collector.prometheus.world import STEP, T0, Container, World, minutes
 from tests.profiler import telemetry
+from tests.recommender.api.nodes import client_over
 
 SHOP = Container("shop", "web-7d9f8b6c5d-x2x4z", "nginx")
 WEB = "prod/shop/Deployment/web/nginx"
@@ -483,6 +484,26 @@ def test_without_phases_nothing_is_said_to_stand_anywhere(serve: Serve, importer
     assert node.allocations == ()
     reason = next(line.reason for line in node.coverage if line.signal == "allocations")
     assert "kube_pod_status_phase" in reason
+
+
+def test_a_job_goes_where_the_history_says_that_it_may(serve: Serve, importer: Importer, log: EventLog) -> None:
+    """n1 is cordoned, n2 is tainted, of n3 60 of the 62 cores that may be handed out are taken, and n4 is as large and free:
+    a job of 4 cores goes to n4, one that tolerates the taint to n2 as well, and one of 63 cores nowhere."""
+    world, times = World(), minutes(1)
+    for node in ("n1", "n2", "n3", "n4"):
+        kubernetes_node(world, times, node, cordoned=node == "n1")
+    world.add("kube_node_spec_taint", [(t, 1.0) for t in times], node="n2", key="team", value="ml", effect="NoSchedule")
+    requests(world, times, Container("shop", "db-0", "main", "n3"), "Running", cpu=60.0, memory=8e9)
+    importer.run(serve(world).url, 1)
+    api = client_over(*nodes_in(log))
+
+    def nodes_for(cores: float, *tolerations: dict[str, str]) -> set[str]:
+        asked = {"cpu_cores": cores, "tolerations": list(tolerations)}
+        return {one["node"] for one in api.post("/v1/place", json=asked).json()["candidates"]}
+
+    assert nodes_for(4) == {"prod/n4"}
+    assert nodes_for(4, {"key": "team", "operator": "Equal", "value": "ml"}) == {"prod/n2", "prod/n4"}
+    assert nodes_for(63, {"operator": "Exists"}) == set()
 
 
 def test_processors_are_counted_once(serve: Serve, importer: Importer, log: EventLog) -> None:
