@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -25,6 +26,8 @@ from models.hardware.prices import PRICES
         ("NVIDIA H100 NVL", "H100-NVL-94"),
         ("NVIDIA L40S", "L40S"),
         ("NVIDIA GB200", "GB200-186"),
+        ("Tesla V100-PCIE-32GB", "V100-PCIe-32"),
+        ("NVIDIA GH200 120GB", "GH200-96"),
     ],
 )
 def test_names_as_nvml_prints_them(nvml_name: str, name: str) -> None:
@@ -56,12 +59,35 @@ def test_no_name_and_no_id_stands_twice() -> None:
 
 
 def test_the_ridge_point_is_peak_over_bandwidth() -> None:
-    """A100-SXM-40: 312e12 / 1555e9 = 200.6 FLOP/byte; a GPU without bf16 peak has none."""
+    """A100-SXM-40: 312e12 / 1555e9 = 200.6 FLOP/byte; H20: 148e12 / 4e12 = 37; a GPU without bf16 peak has none."""
     a100, h20 = find_gpu("NVIDIA A100-SXM4-40GB"), find_gpu("NVIDIA H20")
     assert a100 is not None
     assert a100.ridge_flop_per_byte == pytest.approx(200.6, abs=0.1)
+    assert replace(a100, bf16_flops=None).ridge_flop_per_byte is None
     assert h20 is not None
-    assert h20.ridge_flop_per_byte is None
+    assert h20.ridge_flop_per_byte == pytest.approx(37.0)
+
+
+@pytest.mark.parametrize(
+    ("nvml_name", "like"),
+    [
+        ("NVIDIA A800-SXM4-80GB", "A100-SXM-80"),
+        ("NVIDIA A800 80GB PCIe", "A100-PCIe-80"),
+        ("NVIDIA H800", "H100-SXM-80"),
+        ("NVIDIA H800 PCIe", "H100-PCIe-80"),
+    ],
+)
+def test_boards_for_export_compute_as_their_models_and_have_slower_links(nvml_name: str, like: str) -> None:
+    """400 GB/s over NVLink in both directions, and H800 hardly any FP64: on one a link is full at half the rate, and no FP64
+    job may go there by the peak of an H100."""
+    found, model = find_gpu(nvml_name), find_gpu(like)
+    assert found is not None
+    assert model is not None
+    assert found.nvlink_bytes_per_s == 400e9 < model.nvlink_bytes_per_s
+    assert (found.bf16_flops, found.memory_bytes_per_s, found.mig) == (
+        model.bf16_flops, model.memory_bytes_per_s, model.mig,
+    )  # fmt: skip
+    assert found.fp64_flops == model.fp64_flops if "A800" in nvml_name else (found.fp64_flops or 0) <= 1e12
 
 
 def test_what_nvml_reports_wins_over_the_table() -> None:
@@ -95,7 +121,7 @@ def test_the_table_covers_the_gpus_that_clusters_run() -> None:
     """From V100 to GB300, and the TPUs; each with memory, bandwidth and a peak that gives a ridge point."""
     names = [gpu.name for gpu in GPU_MODELS]
     assert {want for want in _NAMED if not any(name == want or name.startswith(f"{want}-") for name in names)} == set()
-    assert all(gpu.ridge_flop_per_byte or gpu.name == "H20-96" for gpu in GPU_MODELS)
+    assert all(gpu.ridge_flop_per_byte for gpu in GPU_MODELS)
     assert all(gpu.memory_bytes > 0 and gpu.memory_bytes_per_s > 0 for gpu in GPU_MODELS)
 
 
