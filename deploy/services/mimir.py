@@ -54,7 +54,9 @@ class MimirServer:
         deadline = time.monotonic() + _SEEN_S
         while self._loaded() < len(blocks):
             if time.monotonic() > deadline:
-                raise ServiceError(f"mimir did not load {len(blocks)} blocks in {_SEEN_S:.0f} s:\n{self._process.tail()}")
+                raise ServiceError(
+                    f"mimir did not load {len(blocks)} blocks in {_SEEN_S:.0f} s:\n{self._process.tail()}"
+                )
             time.sleep(0.1)
 
     def wait(self) -> int:
@@ -98,5 +100,5 @@ MIMIR = Service(
     recipe=(Path(mimir_build.__file__), Path(go_program.__file__)),
     build=mimir_build.build,
     start=MimirServer,
-    used_by="benches",
+    used_by="long tests",
 )

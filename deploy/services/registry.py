@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from deploy.services.kafka import KAFKA
 from deploy.services.kubernetes import KUBERNETES
+from deploy.services.mimir import MIMIR
 from deploy.services.prometheus import PROMETHEUS
 from deploy.services.prometheus3 import PROMETHEUS3
 from deploy.services.service import Service, ServiceError
@@ -16,7 +17,7 @@ SERVICES: dict[str, Service] = {
     service.name: service
     for service in (
         *(KAFKA, PROMETHEUS, PROMETHEUS3, VICTORIA_METRICS, KUBERNETES),
-        *(VEGETA, VPA_ADMISSION, THANOS),
+        *(VEGETA, VPA_ADMISSION, THANOS, MIMIR),
     )
 }
 

@@ -48,8 +48,9 @@ class Service:
     build: Callable[[Path], None]
     start: Callable[[Path, int | None], Running] | None = None
     """None for a program that is called and does not serve, or that serves only beside another."""
-    used_by: Literal["tests", "benches"] = "tests"
-    """`make services` builds those of the tests; a bench builds its own when it is run."""
+    used_by: Literal["tests", "long tests", "benches"] = "tests"
+    """`make services` builds those of the tests. Tests whose services take minutes are left out until those are built by
+    name; a bench builds its own when it is run."""
 
     @property
     def how_to_build(self) -> str:

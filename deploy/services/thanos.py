@@ -17,6 +17,7 @@ from deploy.services.tools import run
 
 REPLICA_LABEL = "replica"
 _READY_S, _STOP_S, _UPLOAD_S = 60.0, 20.0, 120.0
+_GRACE = ("--grpc-grace-period=1s", "--http-grace-period=1s")
 
 
 class ThanosServer:
@@ -26,12 +27,15 @@ class ThanosServer:
         self,
         home: Path,
         port: int | None = None,
-        blocks: Mapping[str, Path] = {"a": Path()},  # noqa: B006  (nobody changes it)
+        blocks: Mapping[str, Path] = {"a": Path()},
         flags: Sequence[str] = (),
+        store_flags: Sequence[str] = (),
     ) -> None:
-        """blocks: the database of a Prometheus for each replica of it; flags: added to the querier's command line."""
+        """blocks: the database of a Prometheus for each replica of it; flags: added to the querier's command line;
+        store_flags: to each store gateway's."""
         self._program = str(home / "usr/bin/thanos")
         self._folder = Path(tempfile.mkdtemp(prefix="sizewise-thanos-"))
+        self._store_flags = tuple(store_flags)
         self._stores: dict[str, Process] = {}
         self._querier: Process | None = None
         port = port or free_port()
@@ -63,13 +67,19 @@ class ThanosServer:
         """Upload blocks under the label of their replica, and serve them; the address of the store gateway."""
         bucket = self._folder / replica
         (bucket / "objects").mkdir(parents=True)
-        config = f"--objstore.config={json.dumps({'type': 'FILESYSTEM', 'config': {'directory': str(bucket / 'objects')}})}"
+        storage = {"type": "FILESYSTEM", "config": {"directory": str(bucket / "objects")}}
+        config = f"--objstore.config={json.dumps(storage)}"
         if data != Path():
+            (data / "thanos.shipper.json").unlink(
+                missing_ok=True
+            )  # of another replica's upload: all are there, it says
             label = f'--label={REPLICA_LABEL}="{replica}"'
             run((self._program, "tools", "bucket", "upload-blocks", config, f"--path={data}", label), _UPLOAD_S)
         grpc, http = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
-        listen = (f"--grpc-address={grpc}", f"--http-address={http}", "--grpc-grace-period=1s", "--http-grace-period=1s")
-        command = [self._program, "store", config, f"--data-dir={bucket / 'cache'}", *listen]
+        command = [
+            self._program, "store", config, f"--data-dir={bucket / 'cache'}", f"--grpc-address={grpc}",
+            f"--http-address={http}", *_GRACE, *self._store_flags,
+        ]  # fmt: skip
         self._stores[replica] = Process(f"thanos store {replica}", command, bucket / "store.log")
         self._stores[replica].await_ready(lambda: answers_ok(f"http://{http}/-/ready"), _READY_S)
         return grpc
@@ -77,7 +87,7 @@ class ThanosServer:
     def _query(self, port: int, stores: Sequence[str], flags: Sequence[str]) -> None:
         command = [
             self._program, "query", f"--http-address=127.0.0.1:{port}", f"--grpc-address=127.0.0.1:{free_port()}",
-            "--grpc-grace-period=1s", "--http-grace-period=1s", f"--query.replica-label={REPLICA_LABEL}",
+            *_GRACE, f"--query.replica-label={REPLICA_LABEL}",
             *(f"--endpoint={address}" for address in stores), *flags,
         ]  # fmt: skip
         self._querier = Process("thanos query", command, self._folder / "query.log")
@@ -102,5 +112,5 @@ THANOS = Service(
     recipe=(Path(thanos_build.__file__), Path(go_program.__file__)),
     build=thanos_build.build,
     start=ThanosServer,
-    used_by="benches",
+    used_by="long tests",
 )

@@ -11,10 +11,13 @@ import pytest
 from deploy.services.cache import Cache
 from deploy.services.kafka import KAFKA, KafkaBroker
 from deploy.services.kubernetes import KUBERNETES, KubernetesCluster
+from deploy.services.mimir import MIMIR
 from deploy.services.prometheus import PROMETHEUS
 from deploy.services.prometheus3 import PROMETHEUS3
 from deploy.services.registry import SERVICES
 from deploy.services.service import Service
+from deploy.services.thanos import THANOS
+from deploy.services.victoria_metrics import VICTORIA_METRICS
 
 REQUIRE = "SIZEWISE_REQUIRE_SERVICES"
 """Set to 1 (CI does): a missing service fails its tests instead of leaving them out."""
@@ -47,6 +50,21 @@ def prometheus3_home() -> Path:
 
 
 @pytest.fixture(scope="session")
+def victoria_metrics_home() -> Path:
+    return home_of(VICTORIA_METRICS)
+
+
+@pytest.fixture(scope="session")
+def thanos_home() -> Path:
+    return home_of(THANOS)
+
+
+@pytest.fixture(scope="session")
+def mimir_home() -> Path:
+    return home_of(MIMIR)
+
+
+@pytest.fixture(scope="session")
 def kubernetes_cluster() -> Iterator[KubernetesCluster]:
     """A real control plane. Tests share it: each works in namespaces of its own and removes what is of the cluster."""
     cluster = KubernetesCluster(home_of(KUBERNETES))
@@ -55,12 +73,13 @@ def kubernetes_cluster() -> Iterator[KubernetesCluster]:
 
 
 def home_of(service: Service) -> Path:
-    """Where the service is built. When it is not: skips the test, or fails it where services are required."""
+    """Where the service is built. When it is not: skips the test, or fails it where services are required, which those
+    are not that `make services` leaves out."""
     cache = Cache.from_environment()
     if cache.has(service):
         return cache.home(service)
-    if os.environ.get(REQUIRE) == "1":
-        pytest.fail(f"{_not_built(service)}: run `make services`", pytrace=False)
+    if os.environ.get(REQUIRE) == "1" and service.used_by == "tests":
+        pytest.fail(f"{_not_built(service)}: run `{service.how_to_build}`", pytrace=False)
     pytest.skip(_not_built(service))
 
 
@@ -77,7 +96,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reasons = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())]
     for service in SERVICES.values():
         if left_out := sum(_not_built(service) in reason for reason in reasons):
-            line = f"left out: {left_out} tests that need {service}. `make services` gets it in ({service.cost})"
+            line = (
+                f"left out: {left_out} tests that need {service}. `{service.how_to_build}` gets it in ({service.cost})"
+            )
             terminalreporter.write_line(line, yellow=True)
 
 

@@ -90,7 +90,9 @@ def _gpu(world: World, times: list[float], dice: random.Random) -> None:
         ("DCGM_FI_PROF_PIPE_TENSOR_ACTIVE", 0.55),
         ("DCGM_FI_PROF_DRAM_ACTIVE", 0.3),
     ):
-        world.add(metric, [(time, mean * dice.uniform(0.95, 1.0)) for time in times], **labels, instance="10.0.0.2:9400")
+        world.add(
+            metric, [(time, mean * dice.uniform(0.95, 1.0)) for time in times], **labels, instance="10.0.0.2:9400"
+        )
 
 
 def _machine(world: World, times: list[float]) -> None:
