@@ -15,7 +15,7 @@ run: $(VENV)/.run ## start everything in one process and print where to look
 	$(BIN)/sizewise up
 
 test: $(VENV)/.dev ## run the tests, with every real service that `make services` has fetched
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto $(ARGS)
 
 check: $(VENV)/.dev ## ruff, mypy --strict, import contracts, docs
 	$(BIN)/ruff check .

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["tests.services.plugin"]
+pytest_plugins = ["tests.services.plugin", "tests.workers"]
 
 settings.register_profile("no-deadline", deadline=None)
 settings.load_profile("no-deadline")

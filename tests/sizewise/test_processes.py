@@ -19,6 +19,8 @@ from typing import Any
 
 import pytest
 
+from deploy.services.process import free_port
+
 DEADLINE_S = 60.0
 PARTITIONS = 4
 SHORT = {
@@ -71,13 +73,6 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
     yield made
     made.end()
     signal.signal(signal.SIGINT, before)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def get(url: str) -> Any:

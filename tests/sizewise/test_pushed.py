@@ -15,6 +15,7 @@ from collector.listen_settings import ListenSettings
 from collector.outbox import Outbox
 from collector.settings import CollectorSettings
 from collector.source import Moment
+from deploy.services.process import free_port
 from models.metrics import NullMeter
 from recommender.adapters.certificates import Made, make
 from sizewise.bounded import HEAD_BYTES
@@ -90,12 +91,6 @@ def written(folder: Path) -> Made:
     pair = made()
     write(folder, pair)
     return pair
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
