@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.services.process import Process
+from deploy.services.process import Process, free_port
 from deploy.services.service import ServiceError
 
 
@@ -64,3 +65,14 @@ def _gone(pid: int) -> bool:
             return True  # dead; whoever adopted it has not reaped it yet
         time.sleep(0.05)
     return False
+
+
+def test_a_port_that_was_given_out_stays_with_who_was_told_its_number() -> None:
+    """Nobody who asks for any port gets it, and a server that asks for it may listen there, again and again."""
+    port = free_port()
+    assert port not in {free_port() for _ in range(200)}
+    for _ in range(2):
+        with socket.create_server(("127.0.0.1", port)), socket.create_connection(("127.0.0.1", port)):
+            pass
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
