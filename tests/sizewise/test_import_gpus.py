@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from deploy.services.process import free_port
 from tests.collector.prometheus.conftest import Serve, serve  # noqa: F401  # a fixture
 from tests.collector.prometheus.world import Container, World
 from tests.sizewise.test_import import recent, sizewise
@@ -83,14 +85,15 @@ def cluster() -> World:
 
 
 @contextmanager
-def stages(state: Path) -> Iterator[None]:
-    environment = os.environ | {"SIZEWISE_STATE": str(state)}
+def stages(state: Path) -> Iterator[str]:
+    """Gives the address of the API."""
+    environment, port = os.environ | {"SIZEWISE_STATE": str(state)}, free_port()
     running = [
-        subprocess.Popen([sys.executable, "-m", "sizewise", stage], env=environment)
-        for stage in ("profile", "recommend")
+        subprocess.Popen([sys.executable, "-m", "sizewise", *stage], env=environment)
+        for stage in (("profile",), ("recommend",), ("serve", "--port", str(port)))
     ]
     try:
-        yield
+        yield f"http://127.0.0.1:{port}"
     finally:
         for stage in running:
             stage.terminate()
@@ -110,14 +113,62 @@ def report_of(state: Path) -> Any:
         assert time.monotonic() < deadline, hours
 
 
+def answer_of(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        body: bytes = answer.read()
+    return body
+
+
+def series_of(api: str, wanted: str) -> dict[str, float]:
+    """The series of a metric of /metrics by their labels, once there are any; they are made every few seconds."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        lines = answer_of(f"{api}/metrics").decode().splitlines()
+        found = {
+            line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if line.startswith(wanted + "{")
+        }
+        if found:
+            return found
+        time.sleep(0.2)
+    raise AssertionError(f"no {wanted} on /metrics")
+
+
+def check_coverage(api: str) -> None:
+    """Both nodes say of each signal whether the server has it and, if not, what would add it; so does each GPU workload of
+    what it lacks itself; and /metrics count nodes by signal, and workloads by what was not seen of them."""
+    nodes = json.loads(answer_of(f"{api}/v1/nodes"))["nodes"]
+    assert {node["name"] for node in nodes} >= {"gpu-1", "gpu-2"}
+    for node in nodes:
+        lines = {line["signal"]: line for line in node["coverage"]}
+        assert lines["sm_active_ratio"]["seen"]
+        assert not lines["nvlink_receive_bytes_per_s"]["seen"]
+        assert "counters.csv" in lines["nvlink_receive_bytes_per_s"]["reason"]
+    detail = json.loads(answer_of(f"{api}/v1/workloads/prod/ml/Deployment/bert/train"))
+    signals = {one["name"]: one for one in detail["gpu_signals"]}
+    assert signals["dram_active_ratio"]["mean"] == pytest.approx(0.3, rel=1e-3)
+    assert "counters.csv" in signals["nvlink_receive_bytes_per_s"]["missing"]
+    assert detail["cpu_side"]["evidence"]
+    told = series_of(api, "sizewise_coverage_nodes")
+    seen = {
+        (labels.partition('signal="')[2].partition('"')[0], 'seen="true"' in labels): n for labels, n in told.items()
+    }
+    assert seen["sm_active_ratio", True] == seen["nvlink_receive_bytes_per_s", False] == len(nodes)
+    lacking = series_of(api, "sizewise_gpu_workloads_without_evidence")
+    assert lacking['sizewise_gpu_workloads_without_evidence{evidence="compute_ratio"}'] == 2
+    assert lacking['sizewise_gpu_workloads_without_evidence{evidence="gpu_link_ratio"}'] == 3
+    assert lacking['sizewise_gpu_workloads_without_evidence{evidence="memory_ratio"}'] == 0
+
+
 def test_each_gpu_workload_of_a_prometheus_has_a_class_with_evidence(serve: Serve, tmp_path: Path) -> None:  # noqa: F811  # the fixture
     """bert computes, by its counters; embed waits for device memory, told without counters; the notebook is idle. Each
-    says the numbers that were compared and which signals were there, as JSON and as text, and has its CPU side too."""
+    says the numbers that were compared and which signals were there, as JSON and as text, and has its CPU side too; the API
+    and /metrics tell of the signals."""
     server = serve(cluster())
-    with stages(tmp_path):
+    with stages(tmp_path) as api:
         imported = sizewise(tmp_path, "import", "prometheus", "--url", server.url, "--since", "1d", "--cluster", "prod")
         assert imported.returncode == 0, imported.stderr
         page = report_of(tmp_path)
+        check_coverage(api)
     found: dict[str, Any] = {workload["id"]: workload for workload in page["workloads"]}
     train, embed, notebook = (
         found[f"prod/ml/{name}"]
