@@ -24,6 +24,7 @@ _SHORT = {
     "power_ratio": "power",
 }
 _COUNTED = 0.999
+_COST = ("usd_per_hour", "idle_usd_per_hour", "slice_saving_usd_per_hour", "source", "read_on")
 
 
 def records(page: Body) -> Iterator[dict[str, Any]]:
@@ -55,6 +56,7 @@ def _slice_record(mig: Body) -> dict[str, Any]:
         "mig_safe": mig.get("safe"),
         "mig_probe": mig.get("probe"),
         "mig_reasons": " ".join(reason["code"] for reason in mig.get("reasons", ())),
+        **{f"cost_{name}": (mig.get("cost") or {}).get(name) for name in _COST},
     }
 
 
@@ -104,8 +106,21 @@ def _grid(workload: Body) -> Table:
     grid.add_row("", "evidence", ", ".join(f"{_SHORT[e['name']]} {share(e['value'])}" for e in known) + _position(gpu))
     grid.add_row("", "coverage", _coverage(gpu))
     grid.add_row("", "slice", slice_line(mig) if mig else "no recommendation yet")
+    if cost := (mig or {}).get("cost"):
+        grid.add_row("", "cost", cost_line(cost, mig["mig_profile"]))
     grid.add_row("", "kin", kin_line(workload))
     return grid
+
+
+def cost_line(cost: Body, mig_profile: str | None) -> str:
+    """What an hour costs, what of it is idle, what a slice would leave to others, and who says what a GPU costs."""
+    parts = [f"${cost['usd_per_hour']:.2f} an hour"]
+    if cost["idle_usd_per_hour"]:
+        parts.append(f"${cost['idle_usd_per_hour']:.2f} of it idle")
+    if cost["slice_saving_usd_per_hour"]:
+        parts.append(f"{mig_profile} would leave ${cost['slice_saving_usd_per_hour']:.2f} to others")
+    said = f"indicative: {cost['source']}, read on {cost['read_on']}" if cost["indicative"] else cost["source"]
+    return f"{', '.join(parts)} ({said})"
 
 
 def kin_line(workload: Body) -> str:
@@ -145,4 +160,16 @@ def _coverage(gpu: Body) -> str:
 def _total(page: Body) -> str:
     gpus = sum(workload["gpu"]["gpus"] * (workload["instances_now"] or 1) for workload in page["workloads"])
     shown, total = len(page["workloads"]), page["total"]
-    return f"{shown} of {total} GPU workloads, {gpus} GPUs" if shown < total else f"{total} GPU workloads, {gpus} GPUs"
+    said = f"{shown} of {total} GPU workloads, {gpus} GPUs" if shown < total else f"{total} GPU workloads, {gpus} GPUs"
+    return said + _money(page)
+
+
+def _money(page: Body) -> str:
+    """Sums over all instances of those whose price is known."""
+    known = [(w["mig"]["cost"], w["instances_now"] or 1) for w in page["workloads"] if (w["mig"] or {}).get("cost")]
+    if not known:
+        return ""
+    names = ("usd_per_hour", "idle_usd_per_hour", "slice_saving_usd_per_hour")
+    whole, idle, left = (sum((cost[name] or 0.0) * instances for cost, instances in known) for name in names)
+    listed = " by indicative list prices" if any(cost["indicative"] for cost, _ in known) else ""
+    return f", ${whole:.2f} an hour{listed}: ${idle:.2f} idle, ${left:.2f} that slices would leave to others"

@@ -31,6 +31,24 @@ class SliceWords(BaseModel):
     slurm_gres: str = Field(examples=["gpu:h100_3g.40gb:1"])
 
 
+class CostAnswer(BaseModel):
+    """What an hour of the GPUs of one instance costs."""
+
+    usd_per_hour: float = Field(examples=[2.29])
+    idle_usd_per_hour: float | None = Field(
+        description="of that, for the share of its time in which hardly anything ran; null: its time is not known",
+        examples=[0.92],
+    )
+    slice_saving_usd_per_hour: float | None = Field(
+        description="of one GPU, what `mig_profile` would leave to others by its share of the compute; null: no slice is advised",
+        examples=[1.3086],
+    )
+    gpu_usd_per_hour: float = Field(description="of one GPU", examples=[2.29])
+    source: str = Field(description="who says so", examples=["Verda on demand; SkyPilot catalog v8, commit 000c1d0b"])
+    read_on: str | None = Field(description="the day it was read; null: its node says it now", examples=["2026-11-24"])
+    indicative: bool = Field(description="a list price of one provider, which others undercut or ask three times of")
+
+
 class MigAnswer(BaseModel):
     """The smallest MIG slice that holds its memory and keeps it within the slowdown that policy allows."""
 
@@ -49,3 +67,6 @@ class MigAnswer(BaseModel):
     max_slowdown_ratio: float = Field(description="what policy allows", examples=[0.1])
     reasons: list[SliceReason]
     ask_for: SliceWords | None = Field(description="`mig_profile` in the words of schedulers")
+    cost: CostAnswer | None = Field(
+        description="null: neither its node says a price nor does a catalogue list the model, or it has a part of a GPU"
+    )

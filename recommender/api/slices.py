@@ -7,6 +7,7 @@ from functools import cached_property
 from models.hardware.geometry import MigGpu
 from models.speed.artifact import SpeedModel
 from models.speed.carried import carried_model
+from recommender.api.gpu_cost import gpu_cost
 from recommender.api.render import Body
 from recommender.api.settings import MigSettings
 from recommender.gpu_seen import advise_slice, gpu_seen, gpus_held
@@ -34,7 +35,7 @@ class SliceAdvisor:
             return None
         held = next(gpus_held(row.id, snapshot.nodes), None)
         advice, mig = advise_slice(seen, held, self.model, self.policy)
-        return _body(advice, mig, self.policy, seen.model)
+        return _body(advice, mig, self.policy, seen.model) | {"cost": gpu_cost(snapshot, row, seen, held, advice, mig)}
 
 
 def _body(advice: SliceAdvice, mig: MigGpu | None, policy: SlicePolicy, model: str) -> Body:

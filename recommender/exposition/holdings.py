@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from models.hardware.discovery import InvalidProfileError, find_gpu, mig_of
+from models.hardware.discovery import InvalidProfileError, mig_of
 from models.hardware.geometry import UnknownProfileError
 from models.inventory import Gpu, Node
+from recommender.gpu_price import price_on
 from recommender.gpu_seen import GpuHeld
 
 
@@ -44,18 +45,9 @@ def _on(node: Node) -> Iterator[Holding]:
             if allocation.workload not in mine:
                 mine.append(allocation.workload)
     for gpu in node.gpus:
-        price = gpu_price(node, gpu)
+        price = price_on(node, gpu)
         for uuid, profile in ((gpu.uuid, ""), *((slice_.uuid, slice_.profile) for slice_ in gpu.mig)):
             mine = holders.get(uuid, [])
             share = share_of(gpu, profile) / max(len(mine), 1)
-            cost = None if price is None else price * share
+            cost = None if price is None else price.usd_per_hour * share
             yield from (Holding(who, node, GpuHeld(gpu, profile, len(mine) > 1), share, cost) for who in mine)
-
-
-def gpu_price(node: Node, gpu: Gpu) -> float | None:
-    """USD per hour of one GPU: its part of the node's price, else the list price of its model; None: neither is known."""
-    if node.price_usd_per_hour is not None:
-        return node.price_usd_per_hour / len(node.gpus)
-    model = find_gpu(gpu.model, gpu.pci_device_id)
-    listed = model.indicative_price if model else None
-    return listed.usd_per_hour if listed else None

@@ -23,7 +23,7 @@ from sizewise.__main__ import cli
 from sizewise.answers import LogAnswers
 from sizewise.exits import NO_DATA
 from sizewise.process import opened
-from sizewise.report_gpu import kin_line
+from sizewise.report_gpu import cost_line, kin_line
 from sizewise.slice_text import slice_line
 from stream.contract import EventLog, Message
 from stream.settings import LogSettings
@@ -124,7 +124,30 @@ def test_evidence_and_coverage_are_shown(state: Path) -> None:
     assert "4 GPU workloads, 8 GPUs" in shown
     assert "sizewise train fingerprint" in shown
     assert "no slice: device memory in use is not known" in shown
+    assert "$4.58 an hour (indicative: Verda on demand" in shown
+    assert "$4.58 an hour, $4.58 of it idle (indicative" in shown  # the parked one
+    assert (
+        ", $18.32 an hour by indicative list prices: $4.58 idle, $0.00 that slices would leave to others"
+        in " ".join(shown.split())
+    )
     assert max(map(len, shown.splitlines())) <= 160
+
+
+def test_a_line_on_cost_names_what_is_saved_and_who_says_so() -> None:
+    """A node's own price needs no day; what is nothing is left out."""
+    own = {
+        "usd_per_hour": 3.5,
+        "idle_usd_per_hour": 0.0,
+        "slice_saving_usd_per_hour": 2.0,
+        "source": "its part of the price of its node",
+        "read_on": None,
+        "indicative": False,
+    }
+    assert cost_line(own, "3g.40gb") == (
+        "$3.50 an hour, 3g.40gb would leave $2.00 to others (its part of the price of its node)"
+    )
+    listed = own | {"indicative": True, "source": "Verda", "read_on": "2026-11-24", "slice_saving_usd_per_hour": None}
+    assert cost_line(listed, None) == "$3.50 an hour (indicative: Verda, read on 2026-11-24)"
 
 
 SPEEDS = [

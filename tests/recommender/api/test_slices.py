@@ -191,3 +191,35 @@ def test_a_slowdown_that_means_nothing_is_refused() -> None:
     """Percent instead of a ratio is the likely slip."""
     with pytest.raises(ValueError, match="max_slowdown_ratio is 50; it must be 0 to 10"):
         MigSettings(max_slowdown_ratio=50)
+
+
+def held_by(name: str, *others: str, **kept: Any) -> dict[str, Node]:
+    """A node with one H100, which these workloads hold."""
+    card = Gpu(f"{name}-0", H100, 80 * GIB)
+    held = tuple(Allocation(workload(who), "i", gpu_uuids=(card.uuid,)) for who in (name, *others))
+    return {"c/n": Node("c", "n", 1, gpus=(card,), allocations=held, **kept)}
+
+
+def test_an_hour_costs_what_a_catalogue_says_with_who_says_so_and_when(known: Snapshot) -> None:
+    """An H100 is listed at $2.29; 3g of it, which is advised, is 3 of 7 parts of its compute: $1.3086 are left to others."""
+    cost = advice(client_over(known, {}), "small")["cost"]
+    assert (cost["gpu_usd_per_hour"], cost["usd_per_hour"], cost["indicative"]) == (2.29, 2.29, True)
+    assert cost["slice_saving_usd_per_hour"] == pytest.approx(2.29 * 4 / 7, abs=1e-4)
+    assert cost["source"].startswith("Verda on demand")
+    assert cost["read_on"] == "2026-11-24"
+    many = advice(client_over(known, {}), "many")["cost"]
+    assert (many["usd_per_hour"], many["slice_saving_usd_per_hour"]) == (4.58, None)
+
+
+def test_the_price_of_its_node_wins_and_is_not_indicative(known: Snapshot) -> None:
+    """One GPU, $3.5 an hour."""
+    cost = advice(client_over(known, held_by("hungry", price_usd_per_hour=3.5)), "hungry")["cost"]
+    assert (cost["gpu_usd_per_hour"], cost["indicative"], cost["read_on"]) == (3.5, False, None)
+    assert cost["slice_saving_usd_per_hour"] is None
+    assert cost["idle_usd_per_hour"] == 0.0
+
+
+def test_of_a_part_of_a_gpu_nobody_tells_the_price(known: Snapshot) -> None:
+    """A MIG slice, and a GPU that two hold."""
+    assert advice(client_over(known, {}), "cut")["cost"] is None
+    assert advice(client_over(known, held_by("small", "hungry")), "small")["cost"] is None
