@@ -80,7 +80,7 @@ class App:
             try:
                 answer = self.answer(replace(request, body=await self._body(headers, receive)))
             except RequestRefusedError as error:
-                answer = _refused(error)
+                answer = _otlp_refused(error, _is_json(request)) if request.path == OTLP else _refused(error)
         await _send(answer, send)
 
     def turned_away(self, request: Request) -> Answer | None:
@@ -112,8 +112,7 @@ class App:
         return Answer(204, headers=_written(receipt))
 
     def _otlp_metrics(self, request: Request) -> Answer:
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        as_json = kind == _JSON
+        kind, as_json = _kind(request), _is_json(request)
         try:
             receipt = self._intake.write(_otlp_protocol(kind, request), request.body, request.sender)
         except RequestRefusedError as error:
@@ -149,6 +148,14 @@ def _version(content_type: str) -> str:
         known = "prometheus.WriteRequest or io.prometheus.write.v2.Request"
         raise RequestRefusedError(415, f"content type {content_type[:120]!r} is not {_PROTOBUF} with proto={known}")
     return version
+
+
+def _kind(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _is_json(request: Request) -> bool:
+    return _kind(request) == _JSON
 
 
 def _otlp_protocol(kind: str, request: Request) -> str:

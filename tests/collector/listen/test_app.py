@@ -222,6 +222,31 @@ def test_a_large_body_is_refused_before_it_is_read(make_box: MakeBox) -> None:
     assert (statuses, len(pieces)) == ([413, 413], 2)
 
 
+@pytest.mark.parametrize("kind", [PROTOBUF, JSON])
+def test_an_otlp_body_that_is_too_large_is_refused_in_its_own_words(make_box: MakeBox, kind: str) -> None:
+    """A google.rpc.Status in the encoding of the request, as for every refusal of OTLP."""
+    box, told = make_box(ListenSettings(max_body_bytes=100)), list[Mapping[str, Any]]()
+
+    async def receive() -> Mapping[str, Any]:
+        return {"body": b"", "more_body": False}
+
+    async def send(event: Mapping[str, Any]) -> None:
+        told.append(event)
+
+    headers = [(b"content-length", b"101"), (b"content-type", kind.encode())]
+    scope = {"type": "http", "method": "POST", "path": OTLP, "client": None, "headers": headers}
+    asyncio.run(App(box.intake, box.settings, NullMeter())(scope, receive, send))
+    start, end = told
+    assert start["status"] == 413
+    assert (b"content-type", kind.encode()) in start["headers"]
+    status = Status()
+    if kind == JSON:
+        json_format.Parse(end["body"], status)
+    else:
+        status.ParseFromString(end["body"])
+    assert "max_body_bytes" in status.message
+
+
 def test_snappy_in_its_framed_format_is_refused(box: Box) -> None:
     """Remote-write asks for the block format; the other one is what many libraries give by default."""
     framed = bytes(cramjam.snappy.compress(b"x" * 100))

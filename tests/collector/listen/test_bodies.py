@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import struct
 from contextlib import suppress
 
@@ -146,3 +147,13 @@ def test_gzip_within_bounds_comes_back(data: bytes) -> None:
     assert gunzip(packed, len(data) or 1) == data
     with pytest.raises(RequestRefusedError):
         gunzip(packed[:-1], 1 << 20)
+
+
+def test_members_of_gzip_follow_each_other() -> None:
+    """RFC 1952: a file may be several; what comes after the first is not lost, nor is it out of bounds, nor may it be rubbish."""
+    assert gunzip(gzip.compress(b"one ") + gzip.compress(b"two"), 7) == b"one two"
+    with pytest.raises(RequestRefusedError, match="max_unpacked_bytes"):
+        gunzip(gzip.compress(b"one ") + gzip.compress(b"two"), 6)
+    for rubbish in (b"two", gzip.compress(b"two")[:-3], gzip.compress(b"") * 64):
+        with pytest.raises(RequestRefusedError, match="gzip"):
+            gunzip(gzip.compress(b"one ") + rubbish, 7)
