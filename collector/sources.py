@@ -26,10 +26,10 @@ def machine_sources(settings: CollectorSettings, meter: Meter, environ: Mapping[
 
 
 def _gpus(settings: CollectorSettings, host: HostSource, meter: Meter) -> Source:
-    """One, as two would tell of each GPU twice: dcgm-exporter where one is named, else NVML, which asks the host whose the
-    processes are that it finds on a GPU."""
+    """One, as two would tell of each GPU twice: dcgm-exporter where one is named, else NVML. Both ask the host how it
+    names who holds a GPU."""
     if settings.dcgm.url:
-        return DcgmSource(settings.dcgm, settings.cluster, _node(settings), meter)
+        return DcgmSource(settings.dcgm, settings.cluster, _node(settings), meter, host.whose)
     return InTime(NvmlSource(settings, host.whose), settings.source_deadline_s)
 
 

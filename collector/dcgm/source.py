@@ -5,19 +5,22 @@ from __future__ import annotations
 import http.client
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from collector.dcgm.exposition import ExpositionError, Sample, samples
 from collector.dcgm.settings import DcgmSettings
+from collector.host.whose import Instance
 from collector.names.table import DCGM, by_name
 from collector.names.values import bounded, in_our_unit
 from collector.names.who import GpuUse, gpu_use, machine_use
 from collector.source import Moment, Reading, SourceError
-from models.inventory import Coverage, Gpu, Node
+from models.inventory import Allocation, Coverage, Gpu, Node
 from models.metrics import Meter
 from models.signals import GPU_SIGNALS
 from models.telemetry import KEY_COLUMNS, TelemetryBatch
+from models.workload import WorkloadName
 
 _MAX_BYTES = 16 << 20
 """An exporter of 8 GPUs in 56 MIG instances shows 0.6 MB; more than this is something else."""
@@ -28,6 +31,12 @@ _FIELDS = {foreign.signal: foreign for foreign in reversed(DCGM)}
 SHARERS = "gpu_sharers"
 
 Signals = dict[str, float]
+
+
+class Containers(Protocol):
+    """The part of `collector.host.whose.Whose` that is asked."""
+
+    def container(self, namespace: str, pod: str, container: str) -> Instance | None: ...
 
 
 @dataclass(slots=True)
@@ -43,9 +52,12 @@ class DcgmSource:
 
     name = "dcgm"
 
-    def __init__(self, settings: DcgmSettings, cluster: str, node: str, meter: Meter) -> None:
-        """cluster, node: the first part of workload ids, and whose inventory the GPUs belong to."""
-        self._settings, self._meter = settings, meter
+    def __init__(
+        self, settings: DcgmSettings, cluster: str, node: str, meter: Meter, whose: Containers | None = None
+    ) -> None:
+        """cluster, node: the first part of workload ids, and whose inventory the GPUs belong to. whose: how this machine names
+        the containers that it runs; it is read before this source."""
+        self._settings, self._meter, self._whose = settings, meter, whose
         self._cluster, self._node = cluster or node, node
         self._read_ms: int | None = None
 
@@ -55,6 +67,7 @@ class DcgmSource:
         if self._read_ms is not None and now.steady_ms - self._read_ms < interval_ms:
             return Reading()
         scrape = scraped(samples_of(self._fetch(), self._settings.url), self._cluster)
+        scrape.gpus = {self._named(use): signals for use, signals in scrape.gpus.items()}
         if scrape.clamped:
             self._meter.count("sizewise_collector_clamped_values_total", scrape.clamped, source=self.name)
         since_ms = interval_ms if self._read_ms is None else now.steady_ms - self._read_ms
@@ -71,6 +84,13 @@ class DcgmSource:
 
     def close(self) -> None:
         return None
+
+    def _named(self, use: GpuUse) -> GpuUse:
+        """As the host names the container, so that its CPU and its GPU are of one instance."""
+        pod, _, container = use.instance.partition("/")
+        namespace = WorkloadName.parse(use.workload).namespace
+        found = self._whose.container(namespace, pod, container) if self._whose and container else None
+        return replace(use, workload=found.workload, instance=found.instance) if found else use
 
     def _fetch(self) -> str:
         url = self._settings.url
@@ -102,7 +122,14 @@ class DcgmSource:
             )
         seen = {signal for signals in scrape.gpus.values() for signal in signals}
         coverage = tuple(_coverage(signal.name, signal.name in seen, bool(scrape.gpus)) for signal in GPU_SIGNALS)
-        return Node(self._cluster, self._node, now.wall_ms, gpus=tuple(gpus.values()), coverage=coverage)
+        return Node(
+            self._cluster,
+            self._node,
+            now.wall_ms,
+            gpus=tuple(gpus.values()),
+            allocations=tuple(_allocations(scrape.gpus)),
+            coverage=coverage,
+        )
 
 
 def samples_of(text: str, url: str) -> list[Sample]:
@@ -171,6 +198,16 @@ def _batch(scrape: Scrape, time_ms: int, interval_ms: int) -> TelemetryBatch:
         [interval_ms] * n,
         {name: [signals.get(name) for signals in scrape.gpus.values()] for name in names},
     )
+
+
+def _allocations(uses: Iterable[GpuUse]) -> Iterator[Allocation]:
+    """Who holds which GPUs. A share is not told: a GPU that is time-sliced is taken whole."""
+    held: dict[tuple[str, str], list[str]] = {}
+    for use in uses:
+        if WorkloadName.parse(use.workload).kind != "machine":
+            held.setdefault((use.workload, use.instance), []).append(use.gpu_uuid)
+    for (workload, instance), uuids in held.items():
+        yield Allocation(workload, instance, gpu_uuids=tuple(uuids))
 
 
 def _gpu(use: GpuUse, signals: Mapping[str, float]) -> Gpu:

@@ -9,9 +9,12 @@ import pytest
 from collector.dcgm.exposition import samples
 from collector.dcgm.settings import DcgmSettings
 from collector.dcgm.source import DcgmSource, scraped
+from collector.host.whose import Instance
 from collector.names.table import DCGM
 from collector.names.who import GpuUse
 from collector.source import Moment, SourceError
+from models.inventory import Allocation
+from recommender.placement.inventory import room_of
 from tests.collector.dcgm.pages import BASE_UNITS, NEW, OLD, exporter
 from tests.collector.metered import CountingMeter
 
@@ -191,3 +194,35 @@ def test_the_counters_file_turns_on_every_field_that_is_read() -> None:
     assert all(row[1].strip() == "gauge" for row in rows)
     turned_on = {foreign.signal for foreign in DCGM if any(name in names for name in foreign.names)}
     assert turned_on == {foreign.signal for foreign in DCGM}
+
+
+class OneContainer:
+    """A machine that runs one container, under a better name than its pod's."""
+
+    def container(self, namespace: str, pod: str, container: str) -> Instance | None:
+        mine = (namespace, pod, container) == ("ml", "bert-7d9f8b6c5d-x2x4z", "train")
+        return Instance("prod/ml/RayJob/bert/train", "uid-1/0123456789ab") if mine else None
+
+
+def test_a_gpu_that_a_pod_has_is_not_free() -> None:
+    """The node says who holds GPU-aa, under the very name and instance that the host gives the container; nobody holds GPU-bb,
+    and placement may give it away."""
+    with exporter(OLD) as server:
+        source = DcgmSource(DcgmSettings(server.url), "prod", "node-1", CountingMeter(), OneContainer())
+        reading = source.read(Moment(0, 0))
+    assert reading.node is not None
+    assert reading.node.allocations == (
+        Allocation("prod/ml/RayJob/bert/train", "uid-1/0123456789ab", gpu_uuids=("GPU-aa",)),
+    )
+    assert reading.batches[0].keys["workload"][0] == "prod/ml/RayJob/bert/train"
+    assert reading.batches[0].keys["instance"][0] == "uid-1/0123456789ab"
+    assert room_of(reading.node).gpu_milli == (0, 1000)
+
+
+def test_a_container_that_the_host_does_not_know_goes_by_its_pod() -> None:
+    """An exporter of another machine, or a container that has no name yet."""
+    with exporter(OLD.replace("bert-", "gpt-")) as server:
+        source = DcgmSource(DcgmSettings(server.url), "prod", "node-1", CountingMeter(), OneContainer())
+        reading = source.read(Moment(0, 0))
+    assert reading.node is not None
+    assert [held.workload for held in reading.node.allocations] == ["prod/ml/Deployment/gpt/train"]
