@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from models.hardware.geometry import Slot, best_start
 from models.hardware.mig_table import MIG_GPUS
 from models.inventory import Allocation, Gpu, GpuLink, MigInstance, Node
 from models.metrics import NullMeter
+from models.taints import CORDONED, Taint
 from recommender.api.app import create_app
 from recommender.api.settings import ApiSettings
 from recommender.view import Snapshot, View
@@ -28,6 +30,8 @@ _MODELS = ("NVIDIA A100-SXM4-80GB", "NVIDIA H100 80GB HBM3", "NVIDIA L4", "NVIDI
 _RACK = "topology.kubernetes.io/rack"
 _SPOT = {"checkpoint_cost_s": 30, "restart_s": 60, "interruptions_per_hour": 0.05}
 _JOB = {"cpu_cores": 8, "memory_bytes": 32 * _GIB, "gpus": 1, "run_time_s": 7200, "spot": _SPOT}
+_MARKED = Taint("nvidia.com/gpu", "NoSchedule", "present")
+_TOLERANT = {"tolerations": [{"key": _MARKED.key, "operator": "Exists"}]}
 QUESTIONS_ASKED: Mapping[str, Mapping[str, Any]] = {
     "one GPU": _JOB,
     "four GPUs, memory-bound": _JOB | {"gpus": 4, "bottleneck": "memory-bandwidth"},
@@ -44,6 +48,9 @@ def run(data: Path | None) -> Report:
     settle()  # as `serve` does once it has read the log
     first = _timed(lambda: _ask(client, "/v1/place", _JOB), 1)
     rows = [_row(name, _timed(partial(_ask, client, "/v1/place", body))) for name, body in QUESTIONS_ASKED.items()]
+    dice = np.random.default_rng(2)
+    closed = _client({key: tainted(dice, node) for key, node in nodes.items()})[0]
+    rows.append(_row("one GPU, nodes with taints", _timed(lambda: _ask(closed, "/v1/place", _JOB | _TOLERANT))))
 
     def reported() -> None:
         for i in random.integers(NODES, size=REPORTING).tolist():
@@ -59,7 +66,7 @@ def run(data: Path | None) -> Report:
     rows += [_row("first question of all", first), _row(f"pack onto {PACKED_GPUS} GPUs", packing)]
     figures = {
         "place_api_p99_ms": float(rows[0]["cpu p99 ms"] or 0),
-        "place_api_reporting_p99_ms": float(rows[len(QUESTIONS_ASKED)]["cpu p99 ms"] or 0),
+        "place_api_reporting_p99_ms": float(rows[len(QUESTIONS_ASKED) + 1]["cpu p99 ms"] or 0),
         "pack_api_s": float(np.median([cpu for _, cpu in packing])),
     }
     note = (
@@ -119,6 +126,12 @@ def made_up_node(random: np.random.Generator, number: int) -> Node:
         price_usd_per_hour=2.0 * count,
         allocations=(*cpu, *gpu),
     )
+
+
+def tainted(random: np.random.Generator, node: Node) -> Node:
+    """A tenth is cordoned, half are marked as GPU nodes, and a tenth would rather be without others than its team's."""
+    several = ((CORDONED, 0.1), (_MARKED, 0.5), (Taint("team", "PreferNoSchedule", "ml"), 0.1))
+    return replace(node, taints=tuple(taint for taint, share in several if random.random() < share))
 
 
 def _gpu(uuids: Sequence[str], k: int, model: str) -> Gpu:

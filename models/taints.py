@@ -44,6 +44,10 @@ class Toleration:
         return self.operator == EXISTS or (self.operator in ("", EQUAL) and self.value == taint.value)
 
 
+EVERY = Toleration(operator=EXISTS)
+"""Tolerates whatever a node bears."""
+
+
 def read_taint(text: str) -> Taint:
     """One as kubectl writes it. Raises ValueError."""
     written, _, effect = text.rpartition(":")
@@ -58,7 +62,7 @@ def read_taint(text: str) -> Taint:
 def read_toleration(text: str) -> Toleration:
     """`KEY=VALUE:EFFECT` tolerates that taint, `KEY:EFFECT` and `KEY` those with any value, `*` every one. Raises ValueError."""
     if text == "*":
-        return Toleration(operator=EXISTS)
+        return EVERY
     written, colon, effect = text.rpartition(":") if ":" in text else (text, "", "")
     key, equal, value = written.partition("=")
     if not key or (colon and effect not in EFFECTS):

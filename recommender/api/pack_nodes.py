@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from models.inventory import Node
 from models.taints import Toleration, forbidding, mend_of, state_of
 from recommender.api.pack_body import PackRequest
@@ -53,4 +55,5 @@ def _chosen(snapshot: Snapshot, asked: PackRequest) -> Mapping[str, Node]:
 
 def _notes(nodes: Mapping[str, Node], tolerations: Sequence[Toleration]) -> Iterator[str]:
     """Of those that have GPUs."""
-    return taint_notes(Tainted.of([node.taints for node in nodes.values() if node.gpus]), tolerations)
+    tainted = Tainted.of([node.taints for node in nodes.values() if node.gpus])
+    return taint_notes(tainted, tolerations, np.ones(len(tainted.of_node), dtype=bool))

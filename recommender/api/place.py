@@ -12,7 +12,7 @@ import numpy as np
 
 from models.inventory import ALLOCATIONS, GPU_HOLDERS, NODE_REPEAT_MS
 from recommender.api.place_body import PlaceRequest, tolerations_of
-from recommender.api.place_taints import taint_notes
+from recommender.api.place_taints import notes_for
 from recommender.api.place_tenants import with_tenants
 from recommender.api.render import Body, time_text
 from recommender.gpu_seen import GpuSeen, gpu_seen
@@ -228,7 +228,7 @@ def _notes(offer: Offer, job: Job, newest_ms: int) -> Iterator[str]:
     rooms = offer.rooms
     if not rooms:
         yield "the inventory has no candidate node: collectors publish nodes when they start, and the view reads them"
-    yield from taint_notes(offer.cluster.tainted, job.request.tolerations)
+    yield from notes_for(job.request, offer.cluster)
     if silent := [room.name for room in rooms if newest_ms - room.node.time_ms > _SILENT_MS]:
         yield f"{len(silent)} nodes have not reported for over {_SILENT_MS // 60_000} minutes and may be down: {_some(silent)}"
     if job.request.gpus and (whole := sum(room.counted_whole for room in rooms)):

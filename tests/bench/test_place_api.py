@@ -14,6 +14,6 @@ def test_every_question_is_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None
     report = place_api.run(None)
     asked = [row["question"] for row in report.rows]
     assert asked[: len(place_api.QUESTIONS_ASKED)] == list(place_api.QUESTIONS_ASKED)
-    assert len(report.rows) == len(place_api.QUESTIONS_ASKED) + 3
+    assert len(report.rows) == len(place_api.QUESTIONS_ASKED) + 4
     assert report.figures["place_api_p99_ms"] == report.rows[0]["cpu p99 ms"]
     assert min(report.figures.values()) > 0

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from models.reasons import Action, Reason
+from models.taints import Taint
 from recommender.api.decide_body import DecisionAnswer, JobRequest
 from recommender.api.docs_page import example
 from recommender.recommendation_id import recommendation_id
@@ -120,6 +121,17 @@ def test_a_gang_is_sized_per_member_and_placed_whole() -> None:
     """Three members of 0.5 cores; candidates by plain names get the workload's cluster."""
     found = ask(client_over(cart(), nodes(gpu_node("a"))), workload=CART, cpu_cores=2, members=3, nodes=["a"])
     assert (found["members"], len(found["placement"]["placement"])) == (3, 3)
+
+
+def test_a_job_goes_to_the_nodes_that_it_tolerates() -> None:
+    """With room on one node alone, which is tainted."""
+    taint = Taint("nvidia.com/gpu", "NoSchedule", "present")
+    client = client_over(cart(), nodes(gpu_node("marked", taints=(taint,))))
+    borne = [{"key": "nvidia.com/gpu", "operator": "Exists"}]
+    placed = [
+        ask(client, cpu_cores=1, gpus=1, tolerations=tolerations)["placement"]["placed"] for tolerations in ([], borne)
+    ]
+    assert placed == [False, True]
 
 
 def test_a_batch_is_answered_in_its_order() -> None:

@@ -17,6 +17,8 @@ spec:
       template:
         spec:
           nodeSelector: {pool: gpu}
+          tolerations:
+          - {key: nvidia.com/gpu, operator: Exists, effect: NoExecute, tolerationSeconds: 300}
           containers:
           - name: main
             image: ghcr.io/acme/bert:1
@@ -51,6 +53,8 @@ def test_every_container_of_a_kubernetes_object_is_a_job() -> None:
     )
     assert (main.cpu_cores, main.cpu_limit_cores, main.memory_bytes, main.memory_limit_bytes) == (1.5, 2, 2**33, 2**33)
     assert (main.gpus, main.node_labels, main.labels) == (1, {"pool": "gpu"}, {"app": "bert"})
+    (borne,) = side.tolerations
+    assert (borne.key, borne.operator, borne.effect) == ("nvidia.com/gpu", "Exists", "NoExecute")
     assert (side.gpus, side.mig_profile) == (2, "1g.10gb+me")
     assert (plain.cpu_cores, plain.members, plain.cluster) == (2, 3, None)
 

@@ -213,6 +213,18 @@ def test_nodes_that_are_closed_to_it_are_left_out_with_the_mend() -> None:
     assert not any("left out" in note for note in everything["notes"])
 
 
+def test_nodes_that_would_not_do_anyway_are_not_said_to_be_left_out_by_taints() -> None:
+    """A control plane without a GPU, and a cordoned node of another model: no toleration makes them fit. A full one neither."""
+    plane = gpu_node("plane", gpus=0, taints=(Taint("node-role.kubernetes.io/control-plane", "NoSchedule"),))
+    full, other = gpu_node("full", busy=8, taints=(GPU,)), gpu_node("other", model=H100, taints=(CORDONED,))
+    answer = ask(client_over(gpu_node("a"), plane, full, other), cpu_cores=1, gpus=1, gpu_models=["A100-SXM-80"])
+    assert not any("left out" in note for note in answer["notes"])
+    assert sorted(why["reason"].partition(":")[0] for why in answer["refused"]) == [
+        "it is tainted nvidia.com/gpu=present",
+        "its GPU model or labels are not those asked for",
+    ]
+
+
 def test_where_nobody_tells_of_taints_it_says_that_it_does_not_know() -> None:
     """Such a node may be taken, and the answer says that it may be closed."""
     answer = ask(client_over(gpu_node("a", taints=None), gpu_node("b")), cpu_cores=4, gpus=1)
