@@ -1,57 +1,45 @@
 """The adapter of prometheus-api-client: the one module that imports it.
 
-Its client sends the requests and repeats them; its `response.json()` is answered by our own decoder, five times as fast
-as the standard library's on millions of points, and its pandas classes are never touched.
+Its client sends the requests through our session; its `response.json()` is answered by our own decoder, five times as
+fast as the standard library's on millions of points, and its pandas classes are never touched.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 import msgspec
 import requests
 from prometheus_api_client.exceptions import PrometheusApiClientException  # noqa: TID251  (this is that adapter)
 from prometheus_api_client.prometheus_connect import PrometheusConnect  # noqa: TID251  (as above)
-from urllib3.util.retry import Retry
 
 from collector.prometheus import remote_read
-from collector.prometheus.answer import Series, decoded, listed
+from collector.prometheus.answer import Series, listed
 from collector.prometheus.queries import Newest
 from collector.prometheus.remote_read import CorruptAnswerError, outlines_in, request, series_in
 from collector.prometheus.selector import matchers_of
+from collector.prometheus.session import RETRY_ON, Answer, LimitError, PartialError, Session, retry
 from collector.prometheus.settings import ServerSettings
+from collector.prometheus.spans import Spans, joined
 from collector.source import SourceError
 
-_BACKOFF_S = 0.5
 _OK = 200
-_RETRY_ON = (408, 429, 500, 502, 503, 504)
-_REFUSALS = (requests.RequestException, PrometheusApiClientException, msgspec.MsgspecError, CorruptAnswerError)
+_MOST_STEPS = 10_000
+"""Of one answer: Prometheus gives 11,000 at most, VictoriaMetrics 30,000."""
+_REFUSALS = (
+    *(requests.RequestException, PrometheusApiClientException, msgspec.MsgspecError, CorruptAnswerError),
+    *(LimitError, PartialError),
+)
 _LOGGER = logging.getLogger(__name__)
 
 Read = Callable[[bytes, remote_read.Span], list[Series]]
 """A body and the milliseconds of which samples are wanted."""
-
-
-class _Answer:
-    """What PrometheusConnect reads of a response."""
-
-    def __init__(self, response: requests.Response) -> None:
-        self.status_code, self.content = response.status_code, response.content
-        self.kind = response.headers.get("Content-Type", "")
-
-    def json(self) -> dict[str, Any]:
-        return decoded(self.content)
-
-
-class _Session(requests.Session):
-    def request(self, *args: Any, **kwargs: Any) -> Any:
-        """What the session trusts is said each time: else REQUESTS_CA_BUNDLE of the environment would win over it."""
-        return _Answer(super().request(*args, **{**kwargs, "verify": self.verify}))
 
 
 class PrometheusClient:
@@ -60,18 +48,20 @@ class PrometheusClient:
     def __init__(self, settings: ServerSettings) -> None:
         self._settings = settings
         self._url = settings.url.rstrip("/")
-        session = _Session()
-        session.verify = settings.ca_file or settings.verify
-        session.cert = settings.certificate_file or None
         # Packing 8 MB answers costs Prometheus more time than making them; on a network that is slower than this
         # (about 100 Mbit/s) `--header Accept-Encoding=gzip` turns it on.
         headers = {"Accept-Encoding": "identity", **settings.headers}
         if settings.token:
             headers["Authorization"] = f"Bearer {settings.token}"
-        self._session, self._headers, self._chunked = session, headers, settings.remote_read
+        self._session, self._headers, self._spans = Session(settings), headers, Spans()
+        self._chunked, self._has_chunks = settings.remote_read, False
+        # Answers are fetched beside each other and read one by one: two threads in numpy hand Python's lock to and fro
+        # at every step, which took a seventh more CPU.
+        self._reading = threading.Lock()
         self._connect = PrometheusConnect(
-            self._url, headers, retry=_retry(settings.retries), session=session, timeout=math.ceil(settings.timeout_s)
-        )
+            self._url, headers, retry=retry(settings.retries), session=self._session,
+            timeout=math.ceil(settings.timeout_s),
+        )  # fmt: skip
 
     @property
     def chunked(self) -> bool:
@@ -82,86 +72,126 @@ class PrometheusClient:
         self, selector: str, start_s: float, end_s: float, step_s: float = 0.0, *, level: bool = False
     ) -> Sequence[Series]:
         """The samples of each series in [start_s, end_s] with their own times; with `step_s` one for each step that
-        ends in it, at its end: of a level the highest, of a counter the newest. Raises SourceError.
+        ends in it, at its end. Raises SourceError.
 
         By remote read where that is spoken. Else asked as `selector[span]` at one instant, which gives samples as they
         are; query_range would put the newest value at each step, so that a scrape late by a millisecond reads as a still
         and a double step of a counter.
         """
         read = partial(series_in, step_ms=_ms(step_s), level=level)
-        found = self._read(selector, (start_s, end_s), read, before_s=step_s)
-        return self._over_steps(selector, start_s, end_s, step_s, level=level) if found is None else found
+
+        def ask(start_s: float, end_s: float) -> Sequence[Series]:
+            found = self._read(selector, start_s, end_s, read, before_s=step_s)
+            if found is not None:
+                return found
+            if step_s:
+                return self._over_steps(selector, start_s, end_s, step_s, level=level)
+            return self._instant(f"{selector}[{_duration(end_s - start_s)}]", end_s)
+
+        with self._errors(selector):
+            return self._spans.asked(selector, start_s, end_s, ask)
 
     def _over_steps(
         self, selector: str, start_s: float, end_s: float, step_s: float, *, level: bool
     ) -> Sequence[Series]:
         """A range of a millisecond less than the step, because before Prometheus 3 it has both its ends, and a sample
         would count in two steps. A bare selector would show the last sample of a series that ended for five minutes
-        more."""
-        step = ""
-        if step_s:
-            newest = "max_over_time" if level else "last_over_time"
-            selector = f"{newest}({selector}[{round(step_s * 1000) - 1}ms])"
-            step = f":{_duration(step_s)}"
-        return self.instant(f"{selector}[{_duration(end_s - start_s)}{step}]", end_s)
+        more. No subquery: VictoriaMetrics begins its steps where the range does, all others at multiples of the step.
+        """
+        first, last = math.ceil(round(start_s / step_s, 6)), math.floor(round(end_s / step_s, 6))
+        newest = "max_over_time" if level else "last_over_time"
+        query = f"{newest}({selector}[{max(_ms(step_s) - 1, 1)}ms])"
+        begins = range(first, last + 1, _MOST_STEPS)
+        parts = [(begin * step_s, min(begin + _MOST_STEPS - 1, last) * step_s) for begin in begins]
+        found = [self._stepwise(query, *part, step_s) for part in parts]
+        return found[0] if len(found) == 1 else joined(found)
+
+    def _stepwise(self, query: str, start_s: float, end_s: float, step_s: float) -> Sequence[Series]:
+        start, end = (datetime.fromtimestamp(time_s, UTC) for time_s in (start_s, end_s))
+        exact = {"start": f"{start_s:.3f}", "end": f"{end_s:.3f}"}  # else they are rounded to seconds
+        step = f"{step_s:.3f}"
+        series: Sequence[Series] = self._connect.custom_query_range(query, start, end, step, exact | self._patience)
+        return series
 
     def newest(self, wanted: Newest, start_s: float, end_s: float) -> Sequence[Series]:
         """The newest value in [start_s, end_s] of each series, and by remote read earlier ones: one at least for each 120
         samples. Without it, series that differ in no label of `wanted.by` are one. Raises SourceError."""
-        found = self._read(wanted.selector, (start_s, end_s), outlines_in)
-        if found is not None:
-            return found
-        over = f"last_over_time({wanted.selector}[{_duration(end_s - start_s)}])"
-        return self.instant(f"max by ({','.join(wanted.by)}) ({over})", end_s)
+
+        def ask(start_s: float, end_s: float) -> Sequence[Series]:
+            found = self._read(wanted.selector, start_s, end_s, outlines_in)
+            if found is not None:
+                return found
+            over = f"last_over_time({wanted.selector}[{_duration(end_s - start_s)}])"
+            return self._instant(f"max by ({','.join(wanted.by)}) ({over})", end_s)
+
+        with self._errors(wanted.selector):
+            return self._spans.asked(f"newest {wanted.selector}", start_s, end_s, ask)
 
     def labels(self, wanted: Newest, start_s: float, end_s: float) -> Sequence[Series]:
         """The series that have samples in [start_s, end_s]; samples need not be with them. Raises SourceError.
 
-        Who speaks remote read also has a list of series, which tells the labels without copying chunks."""
+        Who speaks remote read also has a list of series, which tells the labels without copying chunks. Thanos has one
+        too, but leaves it empty without a word where a store is over its limit."""
         if not self._chunked:
             return self.newest(wanted, start_s, end_s)
-        params = {"match[]": wanted.selector, "start": f"{start_s:.3f}", "end": f"{end_s:.3f}"}
-        with self._errors(wanted.selector):
-            answer = self._session.request(
-                "POST", f"{self._url}/api/v1/series", data=params, headers=self._headers,
-                timeout=self._settings.timeout_s,
-            )  # fmt: skip
+
+        def ask(start_s: float, end_s: float) -> Sequence[Series]:
+            params = {"match[]": wanted.selector, "start": f"{start_s:.3f}", "end": f"{end_s:.3f}"}
+            answer = self._post("series", params, self._headers)
             if answer.status_code != _OK:
                 raise requests.ConnectionError(f"HTTP {answer.status_code} {answer.content[:200]!r}")
             return listed(answer.content)
 
+        with self._errors(wanted.selector):
+            return self._spans.asked(f"labels {wanted.selector}", start_s, end_s, ask)
+
     def _read(
-        self, selector: str, span_s: tuple[float, float], read: Read, before_s: float = 0.0
+        self, selector: str, start_s: float, end_s: float, read: Read, before_s: float = 0.0
     ) -> list[Series] | None:
         """By remote read; None where that cannot be. The first answer tells whether the server speaks it. `before_s`: of
         which samples are asked for, too."""
         matchers = matchers_of(selector) if self._chunked else None
         if matchers is None:
             return None
-        span_ms = _ms(span_s[0]), _ms(span_s[1])
-        with self._errors(selector):
-            answer = self._session.request(
-                "POST", f"{self._url}/api/v1/read", data=request(matchers, _ms(span_s[0] - before_s), span_ms[1]),
-                headers={**self._headers, **remote_read.HEADERS}, timeout=self._settings.timeout_s,
-            )  # fmt: skip
-            if answer.status_code == _OK and answer.kind.startswith(remote_read.STREAMED):
+        span_ms = _ms(start_s), _ms(end_s)
+        body = request(matchers, _ms(start_s - before_s), span_ms[1])
+        answer = self._post("read", body, {**self._headers, **remote_read.HEADERS})
+        if answer.status_code == _OK and answer.kind.startswith(remote_read.STREAMED):
+            self._has_chunks = True
+            with self._reading:
                 return read(answer.content, span_ms)
-            if answer.status_code in _RETRY_ON:
-                raise requests.ConnectionError(f"HTTP {answer.status_code} to remote read")
+        if self._has_chunks or answer.status_code in RETRY_ON:
+            raise requests.ConnectionError(f"HTTP {answer.status_code} to remote read: {answer.content[:200]!r}")
         _LOGGER.info("%s gives no chunks (HTTP %d); it is asked for JSON", self._url, answer.status_code)
         self._chunked = False
         return None
 
+    def _post(self, what: str, data: bytes | dict[str, str], headers: Mapping[str, str]) -> Answer:
+        url, timeout_s = f"{self._url}/api/v1/{what}", self._settings.timeout_s
+        answer: Answer = self._session.request("POST", url, data=data, headers=headers, timeout=timeout_s)
+        return answer
+
     def instant(self, query: str, time_s: float) -> Sequence[Series]:
         """What a query says at one time. Raises SourceError."""
-        params = {"time": f"{time_s:.3f}", "timeout": _duration(self._settings.timeout_s)}
         with self._errors(query):
-            series: Sequence[Series] = self._connect.custom_query(query, params)
+            return self._instant(query, time_s)
+
+    def _instant(self, query: str, time_s: float) -> Sequence[Series]:
+        series: Sequence[Series] = self._connect.custom_query(query, {"time": f"{time_s:.3f}", **self._patience})
         return series
 
+    @property
+    def _patience(self) -> dict[str, str]:
+        return {"timeout": _duration(self._settings.timeout_s)}
+
     def names(self, start_s: float, end_s: float) -> Sequence[str]:
-        """The metrics that had samples in this span. Raises SourceError."""
+        """The metrics that had samples in this span. Raises SourceError.
+
+        Asked before all else, it also finds out whether the server speaks remote read: how much is asked for at once
+        hangs on that."""
         with self._errors("the values of __name__"):
+            if not self._has_chunks:
+                self._read("up{}", end_s, end_s, series_in)
             params = {"start": f"{start_s:.3f}", "end": f"{end_s:.3f}"}
             names: Sequence[str] = self._connect.get_label_values("__name__", params)
         return names
@@ -177,22 +207,6 @@ class PrometheusClient:
             raise SourceError(f"{self._url} cannot answer {what[:200]!r}: {_reason(error)}") from error
 
 
-def _retry(times: int) -> Retry:
-    """Waits 0.5, 1, 2, ... s, or as long as Retry-After says; the last bad answer is handed on, not raised. A server
-    that cannot be reached is tried for 4 s only: mostly the url is wrong. One that is not trusted, or does not trust us,
-    is not asked again."""
-    return Retry(
-        total=times,
-        connect=min(times, 3),
-        other=0,
-        backoff_factor=_BACKOFF_S,
-        status_forcelist=_RETRY_ON,
-        allowed_methods=("GET", "POST"),  # both only read
-        respect_retry_after_header=True,
-        raise_on_status=False,
-    )
-
-
 def _ms(seconds: float) -> int:
     return round(seconds * 1000)
 
@@ -205,6 +219,13 @@ def _duration(seconds: float) -> str:
 def _reason(error: Exception) -> str:
     """The server's own words where it has some, and the mend."""
     text = str(error)
+    if isinstance(error, LimitError):
+        return f"it is too much at once ({text[:400]}); raise that limit, or ask for less with --match"
+    if isinstance(error, PartialError):
+        return (
+            f"a part of it does not answer ({text[:400]}); mend it and import again, which goes on from here, or take what "
+            "there is with --partial"
+        )
     if "401" in text[:25] or "403" in text[:25]:
         return f"{text[:200]}; give a token with --token-file or a header with --header"
     if isinstance(error, requests.exceptions.SSLError):

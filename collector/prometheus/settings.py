@@ -35,8 +35,13 @@ class ServerSettings:
     remote_read: bool = True
     """Whether to ask for compressed chunks (`/api/v1/read`) first; who does not give them is asked for JSON."""
 
+    partial: bool = False
+    """Whether to take an answer that a part of the server did not give (a store of Thanos that is away). What is missing
+    then is never asked for again."""
+
     retries: int = 6
-    """Further tries after 429, 5xx or a broken connection. The wait before each doubles from 0.5 s: 30 s in all."""
+    """Further tries after 429, 5xx, a partial answer or a broken connection. The wait before each doubles from 0.5 s: 30 s
+    in all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,7 @@ def command() -> None:
 @click.option("--certificate-file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="PEM file of a client certificate and its key.")  # fmt: skip
 @click.option("--insecure-skip-verify", is_flag=True, help="Do not check the server's certificate.")
+@click.option("--partial", is_flag=True, help="Where a part of the server is away, take what the others have.")
 @setting("--cluster", "collector.cluster", "Name of the cluster; else the series' label `cluster`.", metavar="NAME")
 @role_options
 @with_settings("log", "collector", "process", defaults={"process.log_level": "warning"})
@@ -93,7 +94,8 @@ def prometheus(settings: Settings, *, since: float, follow: bool, **asked: Any) 
     (`sizewise up` or `sizewise profile`) takes it in; then `sizewise report` recommends.
 
     Ended anywhere and started again, it goes on where it was; nothing is lost or doubled. Started again later, it
-    brings what is new. A profile refuses rows over an hour older than its newest: import before collecting.
+    brings what is new. A profile refuses rows over an hour older than its newest: import before collecting. A part of a
+    server that is away, such as a store of Thanos, is an error and no hole.
 
     \b
     Examples:
@@ -128,6 +130,7 @@ def _server(asked: Mapping[str, Any]) -> ServerSettings:
         ca_file=str(asked["ca_file"] or ""),
         certificate_file=str(asked["certificate_file"] or ""),
         verify=not asked["insecure_skip_verify"],
+        partial=asked["partial"],
     )
 
 

@@ -17,23 +17,38 @@ from collector.prometheus.settings import ImportSettings, ServerSettings
 from collector.source import SourceError
 
 GOOD = b'{"status":"success","data":{"resultType":"vector","result":[{"metric":{"a":"b"},"value":[1,"2.5"]}]}}'
+NAMES = b'{"status":"success","data":["up"]}'
 
 
 class Api:
-    """Answers with the statuses in `plan`, then 200, and remembers what was asked."""
+    """Answers with the statuses in `plan`, then 200, and remembers what was asked. Of stores it knows what is in `stores`,
+    else nothing, as all but a querier of Thanos."""
 
     def __init__(self) -> None:
         self.plan: list[tuple[int, bytes]] = []
         self.asked: list[tuple[str, dict[str, list[str]], dict[str, str]]] = []
+        self.bodies: list[bytes] = []
+        self.stores: list[bytes] = []
+        self.kind = "application/json"
         api = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 parts = urlsplit(self.path)
+                if parts.path.endswith("/api/v1/stores"):
+                    self.answer(*((200, api.stores.pop(0)) if api.stores else (404, b"404 page not found")))
+                    return
                 api.asked.append((parts.path, parse_qs(parts.query), dict(self.headers)))
-                status, body = api.plan.pop(0) if api.plan else (200, GOOD)
+                self.answer(*(api.plan.pop(0) if api.plan else (200, GOOD)))
+
+            def do_POST(self) -> None:
+                api.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+                self.do_GET()
+
+            def answer(self, status: int, body: bytes) -> None:
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
+                self.send_header("Content-Type", api.kind)
                 self.send_header("Retry-After", "0")
                 self.end_headers()
                 self.wfile.write(body)
@@ -101,6 +116,101 @@ def test_a_refusal_names_the_server_the_question_and_the_mend(api: Api, status: 
         asked(ServerSettings(api.url, retries=1))
     assert api.url in str(error.value)
     assert "'up'" in str(error.value)
+
+
+def remarked(remark: str) -> bytes:
+    """A good answer with a remark after its data."""
+    return GOOD[:-1] + f",{remark}}}".encode()
+
+
+@pytest.mark.parametrize("remark", ['"warnings":["store b: connection refused"]', '"isPartial":true'])
+def test_a_part_of_an_answer_is_not_taken_for_all(api: Api, remark: str) -> None:
+    """Thanos says so in warnings, a cluster of VictoriaMetrics in a flag: it is asked again, as stores come back, and is
+    an error when they do not; who wants a part gets it at once."""
+    api.plan = [(200, remarked(remark))]
+    assert asked(ServerSettings(api.url)) == 2.5
+    assert len(api.asked) == 2
+    api.plan = [(200, remarked(remark))] * 2
+    with pytest.raises(SourceError, match=r"a part of it does not answer .*--partial"):
+        asked(ServerSettings(api.url, retries=1))
+    api.plan = [(200, remarked(remark))]
+    assert asked(ServerSettings(api.url, partial=True)) == 2.5
+    assert api.plan == []
+
+
+@pytest.mark.parametrize(
+    "remark",
+    [
+        '"warnings":["PromQL warning: bucket label is missing"]',
+        '"warnings":[]',
+        '"infos":["PromQL info: metric might not be a counter"]',
+        '"isPartial":false',
+        '"stats":{"note":"\\"warnings\\":[\\"a text\\"]"}',
+    ],
+)
+def test_other_remarks_tell_of_no_hole(api: Api, remark: str) -> None:
+    """What is said of the query, and what only looks like a warning."""
+    api.plan = [(200, remarked(remark))]
+    assert asked(ServerSettings(api.url, retries=0)) == 2.5
+
+
+def test_a_store_that_thanos_has_given_up_is_missed(api: Api) -> None:
+    """Its answers hold no warning any more; the list of stores does, until the store is back."""
+    away = b'{"status":"success","data":{"store":[{"name":"a","lastError":null},{"name":"b","lastError":"refused"}]}}'
+    api.stores = [away, away.replace(b'"refused"', b"null")]
+    assert asked(ServerSettings(api.url)) == 2.5
+    assert len(api.asked) == 2
+    api.stores = [away]
+    with pytest.raises(SourceError, match="store b: refused"):
+        asked(ServerSettings(api.url, retries=0))
+    api.stores = [b"<html>a login page</html>"]
+    assert asked(ServerSettings(api.url, retries=0)) == 2.5
+
+
+def test_a_500_is_asked_again_but_not_when_it_is_a_limit(api: Api) -> None:
+    """Mimir says 500 of its limits to remote read: to wait would not help."""
+    api.plan = [(500, b"oh")]
+    assert asked(ServerSettings(api.url)) == 2.5
+    api.plan = [(500, b"the query exceeded the maximum number of series (err-mimir-max-series-per-query)")]
+    with pytest.raises(SourceError, match=r"too much at once .*err-mimir-max-series-per-query.*--match"):
+        asked(ServerSettings(api.url))
+    assert len(api.asked) == 3
+
+
+def test_a_long_query_is_sent_in_a_body(api: Api) -> None:
+    """Proxies cut urls off at a few thousand characters; a short one stays a GET, which readers are allowed to do."""
+    client = PrometheusClient(ServerSettings(api.url))
+    for query in ("up", f'up{{pod=~"{"x" * 3000}"}}'):
+        client.instant(query, 1)
+    client.close()
+    assert [query.get("query") for _, query, _ in api.asked] == [["up"], None]
+    (body,) = api.bodies
+    assert parse_qs(body.decode())["query"] == [query]
+
+
+def test_a_server_that_spoke_remote_read_does_not_unlearn_it(api: Api) -> None:
+    """A refusal later is an error, and no reason to ask for JSON ever after; the first one is."""
+    for first, learned in ((404, False), (200, True)):
+        client = PrometheusClient(ServerSettings(api.url, retries=0))
+        api.kind, api.plan = "application/x-streamed-protobuf", [(first, b""), (200, NAMES)]
+        client.names(0, 1)
+        assert client.chunked == learned
+        if learned:
+            api.plan = [(400, b"what?")]
+            with pytest.raises(SourceError, match=r"400 .*what\?"):
+                client.range("up{}", 0, 1)
+            assert client.chunked
+        client.close()
+
+
+def test_steps_are_asked_for_at_their_multiples(api: Api) -> None:
+    """Of (1000, 1000 + 86400 s] in steps of 7 s those that end there: 143 * 7 = 1001 to 12485 * 7 = 87395, of which an
+    answer has 10,000 at most."""
+    client = PrometheusClient(ServerSettings(api.url, remote_read=False))
+    client.range("up{}", 1000, 87_400, 7)
+    client.close()
+    spans = [(query["start"][0], query["end"][0], query["step"][0]) for _, query, _ in api.asked]
+    assert spans == [("1001.000", "70994.000", "7.000"), ("71001.000", "87395.000", "7.000")]
 
 
 def test_a_server_that_is_not_there_is_named() -> None:
