@@ -17,7 +17,10 @@ from models.owners import Owner
 from models.workload import WorkloadName
 
 REQUESTS = "kube_pod_container_resource_requests"
+SIDECAR_REQUESTS = "kube_pod_init_container_resource_requests"
+"""Of init containers; those of a pod that runs which run themselves are its sidecars."""
 PHASE = "kube_pod_status_phase"
+_INIT_RUNNING = "kube_pod_init_container_status_running"
 NEEDED = (REQUESTS, PHASE)
 GPU_HOLDERS = "GPU holders"
 """Of the answers: series of GPUs as they are now. Those of the last hour would show who had the GPU before."""
@@ -30,8 +33,9 @@ _NOBODY = "machine"
 Machine = tuple[str, str]
 """Cluster and name."""
 _WHERE = "cluster,namespace,exported_namespace,pod,exported_pod"
+_CONTAINER = f"{_WHERE},container,exported_container"
 _BY = {
-    REQUESTS: f"{_WHERE},container,exported_container,node,exported_node,resource",
+    REQUESTS: f"{_CONTAINER},node,exported_node,resource",
     PHASE: _WHERE,
     "kube_pod_owner": f"{_WHERE},owner_kind,owner_name",
     "kube_replicaset_owner": f"{_WHERE},owner_kind,owner_name,replicaset",
@@ -45,6 +49,10 @@ def questions(names: Set[str], gpu_metric: str, match: str) -> dict[str, str]:
     if names >= set(NEEDED):
         asked[REQUESTS] = f"max by ({_BY[REQUESTS]}) ({braced(REQUESTS, _RESOURCES, match)})"
         asked[PHASE] = f"max by ({_BY[PHASE]}) ({braced(PHASE, _HOLDING, match)} == 1)"
+        if names >= {SIDECAR_REQUESTS, _INIT_RUNNING}:
+            of_inits = braced(SIDECAR_REQUESTS, _RESOURCES, match)
+            running = f"{of_inits} and on ({_CONTAINER}) ({braced(_INIT_RUNNING, match)} == 1)"
+            asked[SIDECAR_REQUESTS] = f"max by ({_BY[REQUESTS]}) ({running})"
     owners = (name for name in OWNERS if name in names)
     return asked | {name: f"max by ({_BY[name]}) ({braced(name, match)})" for name in owners}
 
@@ -63,13 +71,13 @@ class Placed:
 
 
 def placed(answers: Mapping[str, Sequence[Series]], cluster: str) -> Mapping[Machine, Placed]:
-    """By machine; one allocation for each container that has requests or GPUs. Init containers and sidecars are not told.
+    """By machine; one allocation for each container that has requests or GPUs, sidecars among them.
 
     cluster: of all series; empty: as their labels say."""
     owners = FactReader().owners({name: answers.get(name, ()) for name in OWNERS})
     there = {_pod(series.labels()) for series in answers.get(PHASE, ())}
     held, gpus = defaultdict[Machine, list[Allocation]](list), Counter[Machine]()
-    for series in answers.get(REQUESTS, ()):
+    for series in (*answers.get(REQUESTS, ()), *answers.get(SIDECAR_REQUESTS, ())):
         labels = series.labels()
         if (machine := machine_in(labels, cluster)) and (key := _pod(labels)) in there:
             if labels["resource"] == _GPU:

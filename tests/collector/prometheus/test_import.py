@@ -457,6 +457,26 @@ def test_what_pods_hold_is_what_those_that_run_have_asked_for(serve: Serve, impo
     assert not any(line.signal == "gpu_holders" for line in node.coverage)
 
 
+def test_of_init_containers_those_that_run_hold_what_they_asked_for(
+    serve: Serve, importer: Importer, log: EventLog
+) -> None:
+    """A sidecar, which runs as long as its pod, and not the one that made the pod ready and ended."""
+    world, times = World(), minutes(1)
+    kubernetes_node(world, times, "node-1")
+    requests(world, times, SHOP, "Running", cpu=2.0)
+    for name, runs in (("proxy", 1.0), ("migrate", 0.0)):
+        who = {"namespace": "shop", "pod": SHOP.pod, "container": name}
+        labels = {**who, "node": "node-1", "resource": "cpu"}
+        world.add("kube_pod_init_container_resource_requests", [(t, 0.5) for t in times], **labels)
+        world.add("kube_pod_init_container_status_running", [(t, runs) for t in times], **who)
+    importer.run(serve(world).url, 1)
+    (node,) = nodes_in(log)
+    assert {(a.instance, a.cpu_cores) for a in node.allocations} == {
+        (f"{SHOP.pod}/nginx", 2.0),
+        (f"{SHOP.pod}/proxy", 0.5),
+    }
+
+
 def test_gpus_that_pods_asked_for_and_nobody_names_are_told_as_such(
     serve: Serve, importer: Importer, log: EventLog
 ) -> None:
