@@ -13,7 +13,7 @@ from collector.names.who import gpu_use
 from collector.prometheus import node_states, pods_placed
 from collector.prometheus.answer import Labels, Series
 from collector.prometheus.node_states import NodeStates
-from collector.prometheus.pods_placed import Machine, Placed, machine_in
+from collector.prometheus.pods_placed import REQUESTS_OF_SOME, Machine, Placed, machine_in
 from collector.prometheus.selector import braced
 from models.inventory import ALLOCATIONS, GPU_HOLDERS, TAINTS, Coverage, Gpu, Node
 
@@ -76,7 +76,7 @@ def nodes(answers: Mapping[str, Sequence[Series]], names: Set[str], cluster: str
                     _learn(machines[machine], metric, labels, series.number())
                 else:
                     states.learn(machine, metric, labels, series.number())
-    on, coverage = pods_placed.placed(answers, cluster), tuple(_coverage(names))
+    on, coverage = pods_placed.placed(answers, cluster), tuple(_coverage(names, narrowed=REQUESTS_OF_SOME in answers))
     return [
         _node(machine, time_ms, one, states, on.get(machine, Placed()), coverage)
         for machine, one in sorted(machines.items())
@@ -129,7 +129,7 @@ def _holders(on: Placed) -> Iterator[Coverage]:
         yield Coverage(SOURCE, GPU_HOLDERS, False, reason)
 
 
-def _coverage(names: Set[str]) -> Iterator[Coverage]:
+def _coverage(names: Set[str], *, narrowed: bool) -> Iterator[Coverage]:
     """Each signal once: seen when any spelling of any metric that gives it is there. Then what placement needs to know."""
     by_signal: dict[str, list[Foreign]] = defaultdict(list)
     for foreign in (*CADVISOR, *KUBE_STATE, *DCGM):
@@ -143,4 +143,6 @@ def _coverage(names: Set[str]) -> Iterator[Coverage]:
     for what, needed in ((TAINTS, (node_states.CORDON, node_states.TAINT)), (ALLOCATIONS, pods_placed.NEEDED)):
         lacking = [name for name in needed if name not in names]
         reason = f"no {lacking[0]}, which comes from {_ADDED_BY['kube-state-metrics']}" if lacking else ""
-        yield Coverage(SOURCE, what, not lacking, reason)
+        if not lacking and what == ALLOCATIONS and narrowed:
+            reason = "--match lets some pods through: what the others hold there is not told"
+        yield Coverage(SOURCE, what, not reason, reason)

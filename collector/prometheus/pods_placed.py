@@ -11,7 +11,7 @@ from collector.nodes import held_once
 from collector.prometheus.answer import Labels, Series
 from collector.prometheus.facts import FactReader, PodKey
 from collector.prometheus.queries import OWNERS
-from collector.prometheus.selector import braced
+from collector.prometheus.selector import braced, matchers_of
 from models.inventory import Allocation
 from models.owners import Owner
 from models.workload import WorkloadName
@@ -19,6 +19,8 @@ from models.workload import WorkloadName
 REQUESTS = "kube_pod_container_resource_requests"
 SIDECAR_REQUESTS = "kube_pod_init_container_resource_requests"
 """Of init containers; those of a pod that runs which run themselves are its sidecars."""
+REQUESTS_OF_SOME = "requests of some pods"
+"""Of the answers, instead of REQUESTS: not all that stand on a machine are let through."""
 PHASE = "kube_pod_status_phase"
 _INIT_RUNNING = "kube_pod_init_container_status_running"
 NEEDED = (REQUESTS, PHASE)
@@ -47,7 +49,8 @@ def questions(names: Set[str], gpu_metric: str, match: str) -> dict[str, str]:
     """By metric. Nothing where the phase of pods is not told: those that ended long ago have requests too."""
     asked = {GPU_HOLDERS: braced(gpu_metric, match)} if gpu_metric in names else {}
     if names >= set(NEEDED):
-        asked[REQUESTS] = f"max by ({_BY[REQUESTS]}) ({braced(REQUESTS, _RESOURCES, match)})"
+        key = REQUESTS_OF_SOME if _narrows(match) else REQUESTS
+        asked[key] = f"max by ({_BY[REQUESTS]}) ({braced(REQUESTS, _RESOURCES, match)})"
         asked[PHASE] = f"max by ({_BY[PHASE]}) ({braced(PHASE, _HOLDING, match)} == 1)"
         if names >= {SIDECAR_REQUESTS, _INIT_RUNNING}:
             of_inits = braced(SIDECAR_REQUESTS, _RESOURCES, match)
@@ -55,6 +58,12 @@ def questions(names: Set[str], gpu_metric: str, match: str) -> dict[str, str]:
             asked[SIDECAR_REQUESTS] = f"max by ({_BY[REQUESTS]}) ({running})"
     owners = (name for name in OWNERS if name in names)
     return asked | {name: f"max by ({_BY[name]}) ({braced(name, match)})" for name in owners}
+
+
+def _narrows(match: str) -> bool:
+    """Whether matchers may keep pods of a machine from us, as those of a namespace do and those of a cluster do not."""
+    matchers = matchers_of(braced(REQUESTS, match))
+    return matchers is None or any(one.name in _CONTAINER.split(",")[1:] for one in matchers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +86,8 @@ def placed(answers: Mapping[str, Sequence[Series]], cluster: str) -> Mapping[Mac
     owners = FactReader().owners({name: answers.get(name, ()) for name in OWNERS})
     there = {_pod(series.labels()) for series in answers.get(PHASE, ())}
     held, gpus = defaultdict[Machine, list[Allocation]](list), Counter[Machine]()
-    for series in (*answers.get(REQUESTS, ()), *answers.get(SIDECAR_REQUESTS, ())):
+    asked_for = (REQUESTS, REQUESTS_OF_SOME, SIDECAR_REQUESTS)
+    for series in (series for name in asked_for for series in answers.get(name, ())):
         labels = series.labels()
         if (machine := machine_in(labels, cluster)) and (key := _pod(labels)) in there:
             if labels["resource"] == _GPU:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -524,6 +525,22 @@ def test_a_job_goes_where_the_history_says_that_it_may(serve: Serve, importer: I
     assert nodes_for(4) == {"prod/n4"}
     assert nodes_for(4, {"key": "team", "operator": "Equal", "value": "ml"}) == {"prod/n2", "prod/n4"}
     assert nodes_for(63, {"operator": "Exists"}) == set()
+
+
+@pytest.mark.parametrize(("match", "known"), [('cluster="east"', True), ('namespace=~"shop|east"', False), ("", True)])
+def test_whoever_lets_some_pods_through_does_not_know_what_the_others_hold(
+    serve: Serve, importer: Importer, log: EventLog, match: str, known: bool
+) -> None:
+    """A namespace's share of a node is no word on its free room; a cluster's is all of it."""
+    world, times = World(), minutes(1)
+    requests(world, times, SHOP, "Running", cpu=2.0)
+    kubernetes_node(world, times, "node-1")
+    east = World([replace(m, labels={"namespace": "shop", **m.labels, "cluster": "east"}) for m in world.metrics])
+    importer.run(serve(east).url, 1, match=match)
+    (node,) = nodes_in(log)
+    assert [a.cpu_cores for a in node.allocations] == [2.0]
+    (told,) = (line for line in node.coverage if line.signal == "allocations")
+    assert (told.seen, "--match" in told.reason) == (known, not known)
 
 
 def test_processors_are_counted_once(serve: Serve, importer: Importer, log: EventLog) -> None:

@@ -236,11 +236,11 @@ def test_where_nobody_tells_of_taints_it_says_that_it_does_not_know() -> None:
 
 
 def test_what_runs_there_may_be_not_known_either() -> None:
-    """An import without requests of pods: all room counts as free, which is said."""
+    """An import without requests of pods, or of some alone: what is not told counts as free, which is said."""
     blind = (Coverage("prometheus", "allocations", False, "why"), Coverage("prometheus", "gpu_holders", False, "why"))
     notes = ask(client_over(gpu_node("a", coverage=blind), gpu_node("b")), cpu_cores=4, gpus=1)["notes"]
     assert [note.partition(":")[0] for note in notes] == [
-        "what runs on 1 nodes no source tells",
+        "what stands on 1 nodes is not all told",
         "on 1 nodes GPUs that count as free are in use",
     ]
 
