@@ -8,6 +8,7 @@ from typing import Literal
 
 from collector.listen.layout import LAYOUTS, SIZES
 from collector.names.foreign import Foreign
+from collector.names.replicas import REPLICA_LABELS
 from collector.names.table import foreign_by_name
 from collector.names.who import PodContainer, container_of, first, gpu_use, machine_of, machine_workload, pod_of
 from models.owners import Owner
@@ -26,8 +27,7 @@ _DEATHS = {
     "kube_pod_container_status_restarts_total": DEATH_RESTARTS,
 }
 _OOM_KILLED = "OOMKilled"
-_BY = ("job", "prometheus_replica", "__replica__", "replica")
-"""The replica labels of kube-prometheus, of Mimir and Cortex, and of most hand-made set-ups."""
+_BY = ("job", *REPLICA_LABELS)
 _CLUSTER = ("cluster", "k8s.cluster.name", "k8s_cluster_name")
 
 

@@ -19,10 +19,12 @@ import requests
 from prometheus_api_client.exceptions import PrometheusApiClientException  # noqa: TID251  (this is that adapter)
 from prometheus_api_client.prometheus_connect import PrometheusConnect  # noqa: TID251  (as above)
 
+from collector.names.replicas import REPLICA_LABELS
 from collector.prometheus import remote_read
 from collector.prometheus.answer import Series, listed
 from collector.prometheus.queries import Newest
 from collector.prometheus.remote_read import CorruptAnswerError, outlines_in, request, series_in
+from collector.prometheus.replicas import Replicas
 from collector.prometheus.selector import matchers_of
 from collector.prometheus.session import RETRY_ON, Answer, LimitError, PartialError, Session, retry
 from collector.prometheus.settings import ServerSettings
@@ -55,6 +57,8 @@ class PrometheusClient:
             headers["Authorization"] = f"Bearer {settings.token}"
         self._session, self._headers, self._spans = Session(settings), headers, Spans()
         self._chunked, self._has_chunks = settings.remote_read, False
+        self._replicas: Replicas | None = None
+        """None: no series names a replica, as far as is known."""
         # Answers are fetched beside each other and read one by one: two threads in numpy hand Python's lock to and fro
         # at every step, which took a seventh more CPU.
         self._reading = threading.Lock()
@@ -89,7 +93,7 @@ class PrometheusClient:
             return self._instant(f"{selector}[{_duration(end_s - start_s)}]", end_s)
 
         with self._errors(selector):
-            return self._spans.asked(selector, start_s, end_s, ask)
+            return self._once(self._spans.asked(selector, start_s, end_s, ask))
 
     def _over_steps(
         self, selector: str, start_s: float, end_s: float, step_s: float, *, level: bool
@@ -125,7 +129,7 @@ class PrometheusClient:
             return self._instant(f"max by ({','.join(wanted.by)}) ({over})", end_s)
 
         with self._errors(wanted.selector):
-            return self._spans.asked(f"newest {wanted.selector}", start_s, end_s, ask)
+            return self._once(self._spans.asked(f"newest {wanted.selector}", start_s, end_s, ask))
 
     def labels(self, wanted: Newest, start_s: float, end_s: float) -> Sequence[Series]:
         """The series that have samples in [start_s, end_s]; samples need not be with them. Raises SourceError.
@@ -174,7 +178,7 @@ class PrometheusClient:
     def instant(self, query: str, time_s: float) -> Sequence[Series]:
         """What a query says at one time. Raises SourceError."""
         with self._errors(query):
-            return self._instant(query, time_s)
+            return self._once(self._instant(query, time_s))
 
     def _instant(self, query: str, time_s: float) -> Sequence[Series]:
         series: Sequence[Series] = self._connect.custom_query(query, {"time": f"{time_s:.3f}", **self._patience})
@@ -187,14 +191,19 @@ class PrometheusClient:
     def names(self, start_s: float, end_s: float) -> Sequence[str]:
         """The metrics that had samples in this span. Raises SourceError.
 
-        Asked before all else, it also finds out whether the server speaks remote read: how much is asked for at once
-        hangs on that."""
+        Asked before all else, it also finds out whether the server speaks remote read, as how much is asked for at once
+        hangs on that, and whether it holds what several replicas saw."""
         with self._errors("the values of __name__"):
             if not self._has_chunks:
                 self._read("up{}", end_s, end_s, series_in)
             params = {"start": f"{start_s:.3f}", "end": f"{end_s:.3f}"}
+            if not self._replicas and not {*self._connect.get_label_names(params)}.isdisjoint(REPLICA_LABELS):
+                self._replicas = Replicas()
             names: Sequence[str] = self._connect.get_label_values("__name__", params)
         return names
+
+    def _once(self, found: Sequence[Series]) -> Sequence[Series]:
+        return self._replicas.one_of_each(found) if self._replicas else found
 
     def close(self) -> None:
         self._session.close()

@@ -192,7 +192,7 @@ def test_a_server_that_spoke_remote_read_does_not_unlearn_it(api: Api) -> None:
     """A refusal later is an error, and no reason to ask for JSON ever after; the first one is."""
     for first, learned in ((404, False), (200, True)):
         client = PrometheusClient(ServerSettings(api.url, retries=0))
-        api.kind, api.plan = "application/x-streamed-protobuf", [(first, b""), (200, NAMES)]
+        api.kind, api.plan = "application/x-streamed-protobuf", [(first, b""), (200, NAMES), (200, NAMES)]
         client.names(0, 1)
         assert client.chunked == learned
         if learned:

@@ -130,6 +130,19 @@ def test_victoria_metrics_tells_the_same(history, victoria_metrics, told, step_s
     assert_same(told(ServerSettings(victoria_metrics.url), step_s=step_s), truth, rel=1e-8)
 
 
+def test_what_two_replicas_saw_counts_once(victoria_metrics_home, victoria_metrics, told) -> None:
+    """Where the server keeps both: disks, interfaces and CPUs are added up, of one replica each."""
+    server = VictoriaMetricsServer(victoria_metrics_home)
+    try:
+        for replica in ("a", "b"):
+            server.fill(story().text(prometheus_replica=replica))
+        truth = told(ServerSettings(victoria_metrics.url))
+        assert max(row.signals.get("disk_read_bytes_per_s", 0.0) for row in truth.cpu) == pytest.approx(150)
+        assert_same(told(ServerSettings(server.url)), truth)
+    finally:
+        server.close()
+
+
 @pytest.mark.parametrize("step_s", [0.0, 300.0])
 def test_thanos_tells_the_same(history, thanos, told, step_s: float) -> None:
     """It has no remote read, and makes one of what two replicas saw."""
