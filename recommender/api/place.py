@@ -236,7 +236,7 @@ def _notes(offer: Offer, job: Job, newest_ms: int) -> Iterator[str]:
     if unknown := sum(room.unknown for room in rooms):
         yield f"{unknown} workload instances name no CPU or no memory request: they hold none that is known"
     if untold := sum(ALLOCATIONS in room.untold for room in rooms):
-        yield f"what stands on {untold} nodes is not all told: less is free there; their `coverage` says what is needed"
+        yield f"what stands on {untold} nodes is not all told, so less may be free there; their `coverage` says what is needed"
     if job.request.gpus and (untold := sum(GPU_HOLDERS in room.untold for room in rooms)):
         yield f"on {untold} nodes GPUs that count as free are in use: who holds them is not told; their `coverage` says why"
     if job.request.mig_profile and not any(job.request.mig_profile in room.mig_free for room in rooms):

@@ -239,8 +239,8 @@ def test_what_runs_there_may_be_not_known_either() -> None:
     """An import without requests of pods, or of some alone: what is not told counts as free, which is said."""
     blind = (Coverage("prometheus", "allocations", False, "why"), Coverage("prometheus", "gpu_holders", False, "why"))
     notes = ask(client_over(gpu_node("a", coverage=blind), gpu_node("b")), cpu_cores=4, gpus=1)["notes"]
-    assert [note.partition(":")[0] for note in notes] == [
-        "what stands on 1 nodes is not all told",
+    assert [note.partition(": who")[0] for note in notes] == [
+        "what stands on 1 nodes is not all told, so less may be free there; their `coverage` says what is needed",
         "on 1 nodes GPUs that count as free are in use",
     ]
 
