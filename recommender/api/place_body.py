@@ -30,6 +30,7 @@ _GANG: dict[str, Any] = {
     "gpus": 8,
     "members": 4,
     "labels": {"pool": "train"},
+    "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
 }
 
 
