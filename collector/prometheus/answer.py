@@ -84,6 +84,7 @@ def listed(body: bytes) -> list[Series]:
 def _series(one: _Json) -> Series:
     points = _points(bytes(one.values) or b"[" + bytes(one.value) + b"]")
     columns = np.array(points, np.float64).reshape(-1, 2)
+    columns = columns[~np.isnan(columns[:, 1])]  # so VictoriaMetrics shows the mark of a series that ended
     return Series(bytes(one.metric), _LABELS.decode, np.rint(columns[:, 0] * 1000).astype(np.int64), columns[:, 1])
 
 

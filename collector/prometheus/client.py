@@ -11,10 +11,12 @@ import math
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
 import msgspec
+import numpy as np
 import requests
 from prometheus_api_client.exceptions import PrometheusApiClientException  # noqa: TID251  (this is that adapter)
 from prometheus_api_client.prometheus_connect import PrometheusConnect  # noqa: TID251  (as above)
@@ -25,15 +27,15 @@ from collector.prometheus.answer import Series, listed
 from collector.prometheus.queries import Newest
 from collector.prometheus.remote_read import CorruptAnswerError, outlines_in, request, series_in
 from collector.prometheus.replicas import Replicas
+from collector.prometheus.sample_table import SampleTable
 from collector.prometheus.selector import matchers_of
 from collector.prometheus.session import RETRY_ON, Answer, LimitError, PartialError, Session, retry
 from collector.prometheus.settings import ServerSettings
-from collector.prometheus.spans import Spans, joined
+from collector.prometheus.spans import Spans
 from collector.source import SourceError
 
 _OK = 200
-_MOST_STEPS = 10_000
-"""Of one answer: Prometheus gives 11,000 at most, VictoriaMetrics 30,000."""
+_SHORTEST_STEP_S = 60.0
 _REFUSALS = (
     *(requests.RequestException, PrometheusApiClientException, msgspec.MsgspecError, CorruptAnswerError),
     *(LimitError, PartialError),
@@ -100,19 +102,21 @@ class PrometheusClient:
     ) -> Sequence[Series]:
         """A range of a millisecond less than the step, because before Prometheus 3 it has both its ends, and a sample
         would count in two steps. A bare selector would show the last sample of a series that ended for five minutes
-        more. No subquery: VictoriaMetrics begins its steps where the range does, all others at multiples of the step.
+        more. No subquery: VictoriaMetrics begins its steps where the range does, all others at multiples of the step;
+        and where steps are under a minute it repeats an older one for those of the last 30 s, so they are made here.
         """
-        first, last = math.ceil(round(start_s / step_s, 6)), math.floor(round(end_s / step_s, 6))
+        first_s = math.ceil(round(start_s / step_s, 6)) * step_s
+        last_s = math.floor(round(end_s / step_s, 6)) * step_s
+        if last_s < first_s:
+            return ()
+        if step_s < _SHORTEST_STEP_S:
+            found = self._instant(f"{selector}[{_duration(last_s - first_s + step_s)}]", last_s)
+            kept = (_thinned(one, step_s, (_ms(first_s), _ms(last_s)), level=level) for one in found)
+            return [one for one in kept if len(one.time_ms)]
         newest = "max_over_time" if level else "last_over_time"
-        query = f"{newest}({selector}[{max(_ms(step_s) - 1, 1)}ms])"
-        begins = range(first, last + 1, _MOST_STEPS)
-        parts = [(begin * step_s, min(begin + _MOST_STEPS - 1, last) * step_s) for begin in begins]
-        found = [self._stepwise(query, *part, step_s) for part in parts]
-        return found[0] if len(found) == 1 else joined(found)
-
-    def _stepwise(self, query: str, start_s: float, end_s: float, step_s: float) -> Sequence[Series]:
-        start, end = (datetime.fromtimestamp(time_s, UTC) for time_s in (start_s, end_s))
-        exact = {"start": f"{start_s:.3f}", "end": f"{end_s:.3f}"}  # else they are rounded to seconds
+        query = f"{newest}({selector}[{_ms(step_s) - 1}ms])"
+        start, end = (datetime.fromtimestamp(time_s, UTC) for time_s in (first_s, last_s))
+        exact = {"start": f"{first_s:.3f}", "end": f"{last_s:.3f}"}  # else they are rounded to seconds
         step = f"{step_s:.3f}"
         series: Sequence[Series] = self._connect.custom_query_range(query, start, end, step, exact | self._patience)
         return series
@@ -218,6 +222,13 @@ class PrometheusClient:
 
 def _ms(seconds: float) -> int:
     return round(seconds * 1000)
+
+
+def _thinned(series: Series, step_s: float, span_ms: remote_read.Span, *, level: bool) -> Series:
+    """One sample for each step that ends in a span, as in `SampleTable.thinned`."""
+    table = SampleTable(np.array([0, len(series.time_ms)]), series.time_ms, series.value)
+    ((time_ms, value),) = table.thinned(_ms(step_s), level=level).between(*span_ms).columns()
+    return replace(series, time_ms=time_ms, value=value)
 
 
 def _duration(seconds: float) -> str:

@@ -204,13 +204,28 @@ def test_a_server_that_spoke_remote_read_does_not_unlearn_it(api: Api) -> None:
 
 
 def test_steps_are_asked_for_at_their_multiples(api: Api) -> None:
-    """Of (1000, 1000 + 86400 s] in steps of 7 s those that end there: 143 * 7 = 1001 to 12485 * 7 = 87395, of which an
-    answer has 10,000 at most."""
+    """Of [1000, 87400] s in steps of 70 s those that end there: 15 * 70 = 1050 to 1248 * 70 = 87360; in [1000, 1040] none
+    does, and nothing is asked."""
     client = PrometheusClient(ServerSettings(api.url, remote_read=False))
-    client.range("up{}", 1000, 87_400, 7)
+    client.range("up{}", 1000, 87_400, 70)
+    assert client.range("up{}", 1000, 1040, 70) == ()
     client.close()
     spans = [(query["start"][0], query["end"][0], query["step"][0]) for _, query, _ in api.asked]
-    assert spans == [("1001.000", "70994.000", "7.000"), ("71001.000", "87395.000", "7.000")]
+    assert spans == [("1050.000", "87360.000", "70.000")]
+
+
+def test_steps_under_a_minute_are_made_here(api: Api) -> None:
+    """Of (990, 1020] s in steps of 10 s the newest or the highest sample of each; the mark of a series' end, which one
+    system shows as a sample that is no number, is none."""
+    points = b'[990,"9"],[991,"5"],[1000,"3"],[1001,"1"],[1019,"2"],[1020,"NaN"]'
+    body = b'{"data":{"result":[{"metric":{"a":"b"},"values":[' + points + b"]}]}}"
+    client = PrometheusClient(ServerSettings(api.url, remote_read=False))
+    for level, values in ((False, [3, 1, 2]), (True, [5, 1, 2])):
+        api.plan = [(200, body)]
+        (one,) = client.range("up{}", 1000, 1020, 10, level=level)
+        assert (one.time_ms.tolist(), one.value.tolist()) == ([1_000_000, 1_010_000, 1_020_000], values)
+    client.close()
+    assert [query["query"] for _, query, _ in api.asked] == [["up{}[30000ms]"]] * 2
 
 
 def test_a_server_that_is_not_there_is_named() -> None:
