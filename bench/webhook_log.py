@@ -27,8 +27,8 @@ def write_log(file: Path, workloads: int) -> LogSettings:
     settings = LogSettings(location=f"sqlite:{file}")
     log = open_log(settings)
     try:
-        log.ensure(stream_specs(settings.partitions))
-        append(log, slab_messages(workloads, settings.partitions))
+        log.ensure(stream_specs(settings.partitions_made))
+        append(log, slab_messages(workloads, settings.partitions_made))
     finally:
         log.close()
     return settings

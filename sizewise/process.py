@@ -69,7 +69,7 @@ def open_with_streams(settings: LogSettings) -> EventLog:
         logging.getLogger("kafka").setLevel(logging.CRITICAL)
     log = open_log(settings)
     try:
-        log.ensure(stream_specs(settings.partitions))
+        log.ensure(stream_specs(settings.partitions_made))
     except LogError:
         log.close()
         raise

@@ -51,9 +51,10 @@ class LogSettings:
 
     location: str = "sqlite:sizewise.db"
     """`sqlite:PATH`: one file on this machine. `kafka:HOST:PORT[,HOST:PORT...]`: a cluster."""
-    partitions: int = 8
-    """Partitions of the streams that are created: at most so many profilers share the work. A stream keeps the number
-    that it was created with. More partitions make smaller messages, which cost more for each row."""
+    partitions: int = 0
+    """Partitions of the streams that are created: at most so many profilers share the work. 0: 8 in a cluster, 2 in a file,
+    which one machine's processes share. A stream keeps the number that it was created with. More partitions make smaller
+    messages, which cost more for each row: of two weeks of history in 8 the profiler's work was twice that in 2."""
     sqlite_synchronous: Literal["full", "normal"] = "full"
     """full: what was confirmed survives a power cut, for one fsync a batch. normal: it survives any kill of a process,
     and a power cut may take the newest second."""
@@ -68,10 +69,15 @@ class LogSettings:
             raise ValueError(
                 f"log location {self.location!r} is neither sqlite:PATH nor kafka:HOST:PORT; try sqlite:sizewise.db"
             )
-        if not 1 <= self.partitions <= 10_000:
-            raise ValueError(f"log partitions is {self.partitions}; it must be 1 to 10,000")
+        if not 0 <= self.partitions <= 10_000:
+            raise ValueError(f"log partitions is {self.partitions}; it must be 1 to 10,000, or 0 for the usual number")
         if self.session_s < 1:
             raise ValueError(f"log session_s is {self.session_s}; it must be at least 1")
+
+    @property
+    def partitions_made(self) -> int:
+        """Of a stream that is created."""
+        return self.partitions or (2 if self.location.startswith(SQLITE) else 8)
 
     @property
     def path(self) -> Path:

@@ -27,7 +27,7 @@ from collector.prometheus.answer import Series, listed
 from collector.prometheus.queries import Newest
 from collector.prometheus.remote_read import CorruptAnswerError, outlines_in, request, series_in
 from collector.prometheus.replicas import Replicas
-from collector.prometheus.sample_table import SampleTable
+from collector.prometheus.sample_table import Keep, SampleTable
 from collector.prometheus.selector import matchers_of
 from collector.prometheus.session import RETRY_ON, Answer, LimitError, PartialError, Session, retry
 from collector.prometheus.settings import ServerSettings
@@ -35,6 +35,7 @@ from collector.prometheus.spans import Spans
 from collector.source import SourceError
 
 _OK = 200
+_OVER_TIME: Mapping[Keep, str] = {"newest": "last_over_time", "highest": "max_over_time", "lowest": "min_over_time"}
 _SHORTEST_STEP_S = 60.0
 _REFUSALS = (
     *(requests.RequestException, PrometheusApiClientException, msgspec.MsgspecError, CorruptAnswerError),
@@ -75,7 +76,7 @@ class PrometheusClient:
         return self._chunked
 
     def range(
-        self, selector: str, start_s: float, end_s: float, step_s: float = 0.0, *, level: bool = False
+        self, selector: str, start_s: float, end_s: float, step_s: float = 0.0, keep: Keep = "newest"
     ) -> Sequence[Series]:
         """The samples of each series in [start_s, end_s] with their own times; with `step_s` one for each step that
         ends in it, at its end. Raises SourceError.
@@ -84,22 +85,20 @@ class PrometheusClient:
         are; query_range would put the newest value at each step, so that a scrape late by a millisecond reads as a still
         and a double step of a counter.
         """
-        read = partial(series_in, step_ms=_ms(step_s), level=level)
+        read = partial(series_in, step_ms=_ms(step_s), keep=keep)
 
         def ask(start_s: float, end_s: float) -> Sequence[Series]:
             found = self._read(selector, start_s, end_s, read, before_s=step_s)
             if found is not None:
                 return found
             if step_s:
-                return self._over_steps(selector, start_s, end_s, step_s, level=level)
+                return self._over_steps(selector, start_s, end_s, step_s, keep)
             return self._instant(f"{selector}[{_duration(end_s - start_s)}]", end_s)
 
         with self._errors(selector):
             return self._once(self._spans.asked(selector, start_s, end_s, ask))
 
-    def _over_steps(
-        self, selector: str, start_s: float, end_s: float, step_s: float, *, level: bool
-    ) -> Sequence[Series]:
+    def _over_steps(self, selector: str, start_s: float, end_s: float, step_s: float, keep: Keep) -> Sequence[Series]:
         """A range of a millisecond less than the step, because before Prometheus 3 it has both its ends, and a sample
         would count in two steps. A bare selector would show the last sample of a series that ended for five minutes
         more. No subquery: VictoriaMetrics begins its steps where the range does, all others at multiples of the step;
@@ -111,10 +110,9 @@ class PrometheusClient:
             return ()
         if step_s < _SHORTEST_STEP_S:
             found = self._instant(f"{selector}[{_duration(last_s - first_s + step_s)}]", last_s)
-            kept = (_thinned(one, step_s, (_ms(first_s), _ms(last_s)), level=level) for one in found)
+            kept = (_thinned(one, step_s, keep, (_ms(first_s), _ms(last_s))) for one in found)
             return [one for one in kept if len(one.time_ms)]
-        newest = "max_over_time" if level else "last_over_time"
-        query = f"{newest}({selector}[{_ms(step_s) - 1}ms])"
+        query = f"{_OVER_TIME[keep]}({selector}[{_ms(step_s) - 1}ms])"
         start, end = (datetime.fromtimestamp(time_s, UTC) for time_s in (first_s, last_s))
         exact = {"start": f"{first_s:.3f}", "end": f"{last_s:.3f}"}  # else they are rounded to seconds
         step = f"{step_s:.3f}"
@@ -224,10 +222,10 @@ def _ms(seconds: float) -> int:
     return round(seconds * 1000)
 
 
-def _thinned(series: Series, step_s: float, span_ms: remote_read.Span, *, level: bool) -> Series:
+def _thinned(series: Series, step_s: float, keep: Keep, span_ms: remote_read.Span) -> Series:
     """One sample for each step that ends in a span, as in `SampleTable.thinned`."""
     table = SampleTable(np.array([0, len(series.time_ms)]), series.time_ms, series.value)
-    ((time_ms, value),) = table.thinned(_ms(step_s), level=level).between(*span_ms).columns()
+    ((time_ms, value),) = table.thinned(_ms(step_s), keep).between(*span_ms).columns()
     return replace(series, time_ms=time_ms, value=value)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from collector.names.table import CADVISOR
 from collector.prometheus.answer import Labels, Series, Times, Values
 from collector.prometheus.queries import AUTOSCALERS, OLD_SIZES, OOM_REASON, OWNERS, RESTARTS, SIZES, Newest
-from collector.prometheus.sample_table import SampleTable
+from collector.prometheus.sample_table import Keep, SampleTable
 from collector.prometheus.selector import Matcher, matchers_of
 from collector.source import SourceError
 
@@ -88,11 +88,11 @@ class Dump:
         return list(self._series)
 
     def range(
-        self, selector: str, start_s: float, end_s: float, step_s: float = 0.0, *, level: bool = False
+        self, selector: str, start_s: float, end_s: float, step_s: float = 0.0, keep: Keep = "newest"
     ) -> Sequence[Series]:
         """The samples of each series in [start_s, end_s]; with `step_s` one for each step, as a server would thin them."""
         start_ms, end_ms, step_ms = round(start_s * 1000), round(end_s * 1000), round(step_s * 1000)
-        found = (_thinned(one, step_ms, level=level) if step_ms else one for one in self._chosen(selector))
+        found = (_thinned(one, step_ms, keep) if step_ms else one for one in self._chosen(selector))
         return [one for one in (_between(one, start_ms, end_ms) for one in found) if len(one.time_ms)]
 
     def newest(self, wanted: Newest, start_s: float, end_s: float) -> Sequence[Series]:
@@ -182,9 +182,9 @@ def _test(matcher: Matcher) -> Callable[[Labels], bool]:
     return lambda labels: bool(pattern.fullmatch(labels.get(name, ""))) is (kind == _REGEX)
 
 
-def _thinned(series: Series, step_ms: int, *, level: bool) -> Series:
+def _thinned(series: Series, step_ms: int, keep: Keep) -> Series:
     table = SampleTable(np.array([0, len(series.time_ms)]), series.time_ms, series.value)
-    ((time_ms, value),) = table.thinned(step_ms, level=level).columns()
+    ((time_ms, value),) = table.thinned(step_ms, keep).columns()
     return replace(series, time_ms=time_ms, value=value)
 
 

@@ -25,6 +25,7 @@ from collector.prometheus.groups import Timelines
 from collector.prometheus.machines import Machines
 from collector.prometheus.queries import Newest, Wanted
 from collector.prometheus.rows import RowMessages, Workloads
+from collector.prometheus.sample_table import Keep
 from collector.prometheus.settings import ImportSettings
 from collector.prometheus.timeline import USUAL_S, Span
 from collector.publisher import Flush, messages
@@ -65,7 +66,7 @@ class Server(Protocol):
     def chunked(self) -> bool: ...
 
     def range(
-        self, selector: str, start_s: float, end_s: float, step_s: float = 0.0, *, level: bool = False
+        self, selector: str, start_s: float, end_s: float, step_s: float = 0.0, keep: Keep = "newest"
     ) -> Sequence[Series]: ...
 
     def newest(self, wanted: Newest, start_s: float, end_s: float) -> Sequence[Series]: ...
@@ -207,8 +208,9 @@ class History:
         return Facts(self._reader.owners(owners), self._reader.sizes(sizes), autoscaled=autoscaled(owners))
 
     def _samples(self, wanted: Wanted, start_s: float, end_s: float) -> Sequence[Series]:
-        begin_s, step_s = start_s - self._settings.lead_s, self._settings.step_s
-        return self._server.range(wanted.selector, begin_s, end_s, step_s, level=wanted.level)
+        begin_s = start_s - self._settings.lead_s
+        step_s = self._settings.step_s if wanted.keep else 0.0
+        return self._server.range(wanted.selector, begin_s, end_s, step_s, wanted.keep or "newest")
 
     def _ooms(self, start_s: float, end_s: float) -> tuple[Sequence[Series], Sequence[Series]]:
         """Series of containers that were OOM-killed, and of their restarts. The second question is small."""

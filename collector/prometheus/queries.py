@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from collector.names.foreign import Foreign, System
 from collector.names.table import CADVISOR, DCGM, NODE_EXPORTER
+from collector.prometheus.sample_table import Keep
 from collector.prometheus.selector import braced
 from collector.prometheus.settings import ImportSettings
 
@@ -34,12 +35,12 @@ _BY_SIZE = ("container", "exported_container", "resource", *_WHERE)
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Samples of one metric. `level`: the highest of a step counts, where samples are thinned out."""
+    """Samples of one metric. `keep`: which of a step, where samples are thinned out; None: all of them even so."""
 
     metric: str
     system: System
     selector: str
-    level: bool
+    keep: Keep | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,18 @@ def wanted(names: Iterable[str], settings: ImportSettings, shards: Sequence[str]
             if name in there:
                 for shard in shards if foreign.system == "cadvisor" else ("",):
                     selector = _selector(name, foreign, settings.match, shard)
-                    found.setdefault(selector, Wanted(name, foreign.system, selector, foreign.use in ("level", "rest")))
+                    found.setdefault(selector, Wanted(name, foreign.system, selector, _kept(name, foreign)))
     return list(found.values())
+
+
+def _kept(name: str, foreign: Foreign) -> Keep | None:
+    """Growth of counters is whole between any two of their samples; of memory the peak counts, which is where the least
+    is available. What a GPU did in a step no one sample tells."""
+    if foreign.kind == "gpu":
+        return None
+    if foreign.use == "rest":
+        return "lowest" if name == foreign.over else "highest"
+    return "highest" if foreign.use == "level" else "newest"
 
 
 def size_selector(name: str, match: str) -> Newest:

@@ -17,7 +17,7 @@ from collector.prometheus import xor
 from collector.prometheus.answer import Labels, Series, Times
 from collector.prometheus.chunked_answer import ChunkedSeries, chunked_series
 from collector.prometheus.messages import CorruptMessageError
-from collector.prometheus.sample_table import SampleTable
+from collector.prometheus.sample_table import Keep, SampleTable
 from collector.prometheus.selector import Matcher
 from collector.protobuf import Fields, message_classes
 
@@ -53,7 +53,7 @@ def request(matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> bytes:
     return bytes(cramjam.snappy.compress_raw(body.SerializeToString()))
 
 
-def series_in(body: bytes, span_ms: Span, step_ms: int = 0, *, level: bool = False) -> list[Series]:
+def series_in(body: bytes, span_ms: Span, step_ms: int = 0, keep: Keep = "newest") -> list[Series]:
     """Every series with its samples of [start_ms, end_ms]; with `step_ms` one for each step that ends there, as in
     `SampleTable.thinned`. Raises CorruptAnswerError."""
     found: list[Series] = []
@@ -61,7 +61,7 @@ def series_in(body: bytes, span_ms: Span, step_ms: int = 0, *, level: bool = Fal
         for part in _parts(chunked_series(body)):
             decoded = xor.decode(part.chunks)
             table = SampleTable(_bounds(decoded.count, part.length), decoded.time_ms, decoded.value).ordered()
-            table = table.thinned(step_ms, level=level) if step_ms else table
+            table = table.thinned(step_ms, keep) if step_ms else table
             found += _listed(part.keys, table.between(*span_ms))
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,10 @@ from collector.prometheus.answer import Times, Values
 
 _STALE = np.uint64(0x7FF0000000000002)
 """Bits of the NaN that ends a series; PromQL leaves it out, too."""
+
+
+Keep = Literal["newest", "highest", "lowest"]
+"""Which sample of a step stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +44,8 @@ class SampleTable:
         inside = (self.time_ms >= start_ms) & (self.time_ms <= end_ms)
         return self if inside.all() else self._take(np.flatnonzero(inside))
 
-    def thinned(self, step_ms: int, *, level: bool) -> SampleTable:
-        """Of an ordered table one sample for each step that has any, at the step's end: of a level the highest, of a
-        counter the newest."""
+    def thinned(self, step_ms: int, keep: Keep) -> SampleTable:
+        """Of an ordered table one sample for each step that has any, at the step's end."""
         if not len(self.time_ms):
             return self
         end = ((self.time_ms - 1) // step_ms + 1) * step_ms
@@ -49,7 +53,11 @@ class SampleTable:
         np.not_equal(end[1:], end[:-1], out=changes[:-1])
         changes[self.bounds[1:][self.bounds[1:] > 0] - 1] = True
         last = np.flatnonzero(changes)
-        value = np.fmax.reduceat(self.value, np.append(0, last[:-1] + 1)) if level else self.value[last]
+        if keep == "newest":
+            value = self.value[last]
+        else:
+            extreme = np.fmax if keep == "highest" else np.fmin
+            value = extreme.reduceat(self.value, np.append(0, last[:-1] + 1))
         return SampleTable(np.searchsorted(last, self.bounds), end[last], value)
 
     def _take(self, chosen: NDArray[np.intp]) -> SampleTable:

@@ -55,8 +55,8 @@ class ImportSettings:
     """Label matchers added to every selector, such as `namespace=~"shop|web"`."""
 
     step_s: float = 0.0
-    """Distance of the samples to read. 0: every sample there is. Wider, counters still lose no growth and levels are
-    the highest of their step, but peaks of rates are means over it."""
+    """Usage of containers and machines is read in windows of this length. 0: every sample there is. Counters lose no growth
+    and memory is the highest of its window, but peaks of rates are means over it. GPUs are read with every sample."""
 
     max_gap_s: float = 600.0
     """A counter that was silent for longer starts anew: its growth is not spread over the gap."""

@@ -21,7 +21,7 @@ from collector.prometheus.messages import Indices, Integers, Pieces
 Floats = NDArray[np.float64]
 Bits = NDArray[np.uint64]
 
-_AT_ONCE = 8192
+_AT_ONCE = 16384
 """Chunks decoded together: their state and bytes stay in the second-level cache."""
 _DOD_PREFIX = np.array([1] * 8 + [2] * 4 + [3] * 2 + [4] * 2)
 """By the first four bits of a difference of distances: 0, 10, 110, 1110 and 1111 stand before 0, 14, 17, 20 and 64 bits."""

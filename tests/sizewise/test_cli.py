@@ -127,7 +127,7 @@ def test_streams_are_listed_with_lag(state: Path) -> None:
     rows = {row["stream"]: row for row in json.loads(run("log", "streams", "-o", "json").output)}
     assert (rows["telemetry"]["offsets"], rows["telemetry"]["lag"]) == (1, 1)
     assert rows["events"]["lag"] is None
-    assert len(json.loads(run("log", "streams", "--partitions", "-o", "json").output)) == 5 * 8 + 5
+    assert len(json.loads(run("log", "streams", "--partitions", "-o", "json").output)) == 5 * 2 + 5
 
 
 def test_messages_are_shown_decoded(state: Path) -> None:
@@ -173,7 +173,7 @@ MISTAKES = [
     (["report", "--url", "ftp://x"], 2, "it begins with http:// or https://"),
     (["report", "--url", "http://127.0.0.1:1"], 3, "is `sizewise up` or `serve` running there?"),
     (["report", "nothing-like-that"], 4, "no workloads yet that match"),
-    (["log", "show", "telemetry", "-p", "99"], 1, "telemetry has no partition 99; it has 8"),
+    (["log", "show", "telemetry", "-p", "99"], 1, "telemetry has no partition 99; it has 2"),
     (["log", "show", "dead-letters"], 4, "dead-letters holds no message there"),
     (["log", "export", "events", "x.doc"], 2, "x.doc ends in .doc; name it .jsonl, .csv or .parquet"),
     (["serve", "--host", "0.0.0.0"], 2, "or say --insecure-anyone-may-read-everything"),

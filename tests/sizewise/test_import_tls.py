@@ -6,12 +6,14 @@ from __future__ import annotations
 import ssl
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -132,6 +134,14 @@ def test_a_server_that_wants_a_certificate_of_its_client(
         assert imported(folder / "2", url, *known, "--certificate-file", str(folder / "mine.pem"))[0] == 0
 
 
+def asked(request: urllib.request.Request) -> Any:
+    """The answer, a refusal too."""
+    try:
+        return urllib.request.urlopen(request)
+    except urllib.error.HTTPError as refusal:
+        return refusal
+
+
 @contextmanager
 def proxy(behind: str, folder: Path) -> Iterator[str]:
     """TLS and a bearer token before a Prometheus, as an ingress has them."""
@@ -144,9 +154,9 @@ def proxy(behind: str, folder: Path) -> Iterator[str]:
                 return
             kept = {name: value for name, value in self.headers.items() if name not in ("Host", "Authorization")}
             request = urllib.request.Request(behind + self.path, body or None, kept, method=self.command)
-            with urllib.request.urlopen(request) as answer:
-                data, kind = answer.read(), answer.headers["Content-Type"]
-            self.send_response(200)
+            with asked(request) as answer:
+                data, kind, status = answer.read(), answer.headers["Content-Type"], answer.status
+            self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()

@@ -31,7 +31,7 @@ def test_another_location_is_refused(location: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"partitions": 0}, "partitions is 0; it must be 1 to 10,000"),
+        ({"partitions": -1}, "partitions is -1; it must be 1 to 10,000"),
         ({"partitions": 10_001}, "partitions is 10001"),
         ({"session_s": 0.5}, "session_s is 0.5; it must be at least 1"),
     ],

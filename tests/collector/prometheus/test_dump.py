@@ -42,7 +42,7 @@ def test_samples_of_a_range_once_and_in_order(dump: Dump) -> None:
     """Written twice, read once. 110 s to 130 s, both included; by steps of 20 s the highest of each, at its end."""
     series, _ = dump.range(MEMORY + "{}", 110, 130)
     assert (series.time_ms.tolist(), series.value.tolist()) == ([110_000, 120_000, 130_000], [11, 12, 13])
-    series, _ = dump.range(MEMORY + "{}", 100, 150, 20, level=True)
+    series, _ = dump.range(MEMORY + "{}", 100, 150, 20, "highest")
     assert (series.time_ms.tolist(), series.value.tolist()) == ([100_000, 120_000, 140_000], [10, 12, 14])
     assert dump.range(MEMORY + "{}", 500, 600) == []
     assert dump.span_ms == (100_000, 150_000)

@@ -11,6 +11,7 @@ from crc32c import crc32c
 from collector.prometheus.client import PrometheusClient
 from collector.prometheus.queries import Newest
 from collector.prometheus.remote_read import CorruptAnswerError, series_in
+from collector.prometheus.sample_table import Keep
 from collector.prometheus.selector import Matcher, matchers_of
 from collector.prometheus.settings import ServerSettings
 from tests.collector.prometheus.chunk_writer import chunk_of
@@ -34,14 +35,14 @@ def read(series: Sequence[object]) -> Read:
 
 
 @pytest.mark.parametrize("step_s", [0.0, 300.0])
-@pytest.mark.parametrize("level", [True, False])
-def test_chunks_and_json_say_the_same(serve: Serve, step_s: float, level: bool) -> None:
+@pytest.mark.parametrize("keep", ["newest", "highest", "lowest"])
+def test_chunks_and_json_say_the_same(serve: Serve, step_s: float, keep: Keep) -> None:
     """All samples of six hours, and one for each five minutes; both ends count."""
     url = serve(two_worlds()).url
     both = []
     for remote_read in (True, False):
         client = PrometheusClient(ServerSettings(url, remote_read=remote_read))
-        found = client.range('load{app!="",job!="x"}', T0 + 1800, T0 + 23_400, step_s, level=level)
+        found = client.range('load{app!="",job!="x"}', T0 + 1800, T0 + 23_400, step_s, keep)
         assert client.chunked == remote_read
         both.append(read(found))
         client.close()

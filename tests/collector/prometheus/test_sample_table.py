@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Callable
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.prometheus.sample_table import SampleTable
+from collector.prometheus.sample_table import Keep, SampleTable
 
 GAPS = st.lists(st.integers(1, 400), max_size=40)
 Samples = list[tuple[int, float]]
@@ -29,19 +30,20 @@ def read(table: SampleTable) -> list[Samples]:
 
 @given(st.lists(GAPS, min_size=1, max_size=6), st.integers(30, 900))
 def test_thinned_samples_keep_growth_and_peaks(all_gaps: list[list[int]], step_s: int) -> None:
-    """Of each step, at its end, the newest value of a counter and the highest of a level; series never mix."""
+    """Of each step, at its end, the newest, the highest or the lowest value; series never mix."""
     times = [(np.cumsum([1000, *gaps])[1:] * 1000).tolist() for gaps in all_gaps]
     series = [[(time, math.sin(time / 7000) * 100) for time in one] for one in times]
     step = step_s * 1000
-    for level in (False, True):
+    chosen: dict[Keep, Callable[[list[float]], float]] = {"newest": lambda of: of[-1], "highest": max, "lowest": min}
+    for keep, choose in chosen.items():
         expected = []
         for samples in series:
-            kept: dict[int, float] = {}
+            kept: dict[int, list[float]] = {}
             for time, value in samples:
                 end = -(-time // step) * step
-                kept[end] = max(kept.get(end, -math.inf), value) if level else value
-            expected.append(list(kept.items()))
-        assert read(table_of(series).thinned(step, level=level)) == expected
+                kept.setdefault(end, []).append(value)
+            expected.append([(end, choose(values)) for end, values in kept.items()])
+        assert read(table_of(series).thinned(step, keep)) == expected
 
 
 @given(st.lists(st.lists(st.integers(0, 50), max_size=20), min_size=1, max_size=5))
