@@ -30,6 +30,7 @@ _BY |= {
     AUTOSCALERS[0]: ("scaletargetref_kind", "scaletargetref_name", *_BY_AUTOSCALER),
     AUTOSCALERS[1]: ("metric_name", "metric_target_type", *_BY_AUTOSCALER),
 }
+_LONGEST_NAMES = 8192
 _BY_SIZE = ("container", "exported_container", "resource", *_WHERE)
 
 
@@ -88,8 +89,9 @@ def oom_selector(match: str) -> str:
 
 
 def restarts_selector(pods: Iterable[str], match: str) -> str:
+    """Of these pods; of all where their names are too many for a query: VictoriaMetrics takes one of 16 KB at most."""
     names = "|".join(sorted(pods))  # names of pods hold no character that means something in a regular expression but .
-    return braced(RESTARTS, f'pod=~"{names}"', match)
+    return braced(RESTARTS, f'pod=~"{names}"' if len(names) < _LONGEST_NAMES else "", match)
 
 
 def shards_of(series: dict[str, float], at_most: float) -> list[str]:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from collector.prometheus.client import PrometheusClient
-from collector.prometheus.queries import shards_of
+from collector.prometheus.queries import restarts_selector, shards_of
 from collector.prometheus.settings import ImportSettings, ServerSettings
 from collector.source import SourceError
 
@@ -220,9 +220,9 @@ def test_steps_under_a_minute_are_made_here(api: Api) -> None:
     points = b'[990,"9"],[991,"5"],[1000,"3"],[1001,"1"],[1019,"2"],[1020,"NaN"]'
     body = b'{"data":{"result":[{"metric":{"a":"b"},"values":[' + points + b"]}]}}"
     client = PrometheusClient(ServerSettings(api.url, remote_read=False))
-    for level, values in ((False, [3, 1, 2]), (True, [5, 1, 2])):
+    for keep, values in (("newest", [3, 1, 2]), ("highest", [5, 1, 2])):
         api.plan = [(200, body)]
-        (one,) = client.range("up{}", 1000, 1020, 10, level=level)
+        (one,) = client.range("up{}", 1000, 1020, 10, keep)
         assert (one.time_ms.tolist(), one.value.tolist()) == ([1_000_000, 1_010_000, 1_020_000], values)
     client.close()
     assert [query["query"] for _, query, _ in api.asked] == [["up{}[30000ms]"]] * 2
@@ -250,6 +250,15 @@ def test_namespaces_are_split_so_that_none_is_missed() -> None:
     ]
     assert shards_of({"a": 60}, 100) == [""]
     assert shards_of({}, 100) == [""]
+
+
+def test_restarts_of_very_many_pods_are_those_of_all() -> None:
+    """1,000 names of 11 characters are 11,999 with what joins them: with the rest of a query over what systems take."""
+    pods = [f"web-{number:07}" for number in range(1000)]
+    assert restarts_selector(pods[:2], 'a="b"') == (
+        'kube_pod_container_status_restarts_total{pod=~"web-0000000|web-0000001",a="b"}'
+    )
+    assert restarts_selector(pods, 'a="b"') == 'kube_pod_container_status_restarts_total{a="b"}'
 
 
 @pytest.mark.parametrize(
