@@ -60,7 +60,7 @@ class ConsumeSettings:
     """Age of results at most, and work to redo after a kill."""
     quiet_share: float = 0.25
     """Share of the interval after which a commit may come early: when a poll brought nothing, so that who imports a history
-    or watches one machine need not wait for the clock, and commits take a tenth of the time at most."""
+    or watches one machine need not wait for the clock, and commits take a quarter of the time at most."""
     poll_timeout_s: float = 0.25
     """How long a stop or a due commit may wait for a poll."""
     max_records: int = 250
@@ -170,7 +170,7 @@ class Consumer:
         """When the next commit is due, and from when on it may come early. cost_s: of the one before."""
         now, interval_s = self._now(), self._settings.commit_interval_s
         self._commit_at = now + interval_s
-        self._quiet_at = now + max(interval_s * self._settings.quiet_share, 9 * cost_s)
+        self._quiet_at = now + max(interval_s * self._settings.quiet_share, 3 * cost_s)
 
     def _report_lag(self) -> None:
         ends = self._event_log.offsets(self._stage.stream)
