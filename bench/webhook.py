@@ -159,7 +159,7 @@ def _started(folder: Path, settings: LogSettings) -> Iterator[tuple[Process, Ser
 def _renewing(settings: LogSettings) -> Iterator[None]:
     """As a busy recommender does: every slab is written again, newer, again and again."""
     stop = threading.Event()
-    messages = list(slab_messages(WORKLOADS, settings.partitions, later_ms=1000))
+    messages = list(slab_messages(WORKLOADS, settings.partitions_made, later_ms=1000))
 
     def renew() -> None:
         os.sched_setaffinity(0, {int(_LOAD_CORE)})  # of this thread alone

@@ -64,9 +64,9 @@ def test_pods_go_only_to_nodes_whose_taints_they_tolerate(tmp_path: Path) -> Non
         "1000,1024,1,1000,\n1000,1024,1,1000,gpu\n1000,1024,1,1000,team=ml:NoExecute|gpu=yes:NoSchedule\n"
     )
     policies = json.loads(run(pods, "--nodes", nodes, "-o", "json").output)["policies"]
-    assert {p["policy"]: (p["failed_pods"], p["gpu_allocated_ratio"]) for p in policies} == {
-        name: (2.0, 0.5) for name in POLICIES
-    }
+    assert {p["policy"]: (p["failed_pods"], p["gpu_allocated_ratio"]) for p in policies} == dict.fromkeys(
+        POLICIES, (2.0, 0.5)
+    )
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_a_follower_loads_the_log_then_follows_it(tmp_path: Path) -> None:
         assert loaded.wait(10)
         assert len(book) == 600
         before = book.advice(workload_id(599))
-        append(log, slab_messages(600, settings.partitions, later_ms=1000))
+        append(log, slab_messages(600, settings.partitions_made, later_ms=1000))
         _until(lambda: book.advice(workload_id(599)) != before)
         broken = Message("slab/0", b"no frame", {"schema": "recommendation/1"}, 0, 0)
         append(log, iter([broken, Message("slab/0", None, {}, 0, 1)]))
