@@ -9,7 +9,8 @@ from tempfile import TemporaryDirectory
 from threading import Event
 
 from collector.outbox import Outbox
-from collector.prometheus.history import History, Position, Server
+from collector.prometheus.history import History, Position
+from collector.prometheus.questions import Server
 from collector.prometheus.settings import ImportSettings
 from models.metrics import NullMeter
 from models.signals import CPU_SIGNALS

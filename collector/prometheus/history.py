@@ -1,4 +1,4 @@
-"""The import: forward in time over all workloads, a span at a time, the next one being fetched while one is written.
+"""The import: forward in time over all workloads, a span at a time, the next ones being fetched while one is written.
 
 A profiler refuses rows over an hour older than a workload's newest, and a kill must neither lose nor repeat a row, so
 a span is complete, in the outbox and remembered before the next is begun.
@@ -7,25 +7,24 @@ a span is complete, in the outbox and remembered before the next is begun.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import msgspec
 
 from collector.outbox import Addressed, Outbox
-from collector.prometheus import inventory, queries
+from collector.prometheus import queries
 from collector.prometheus.answer import Series
-from collector.prometheus.autoscalers import autoscaled
 from collector.prometheus.containers import ContainerRows
-from collector.prometheus.facts import FactReader, Facts, PodKey, container_key, oom_times
+from collector.prometheus.facts import Facts, PodKey, oom_times
 from collector.prometheus.gpus import GpuRows
 from collector.prometheus.groups import Timelines
 from collector.prometheus.machines import Machines
-from collector.prometheus.queries import Newest, Wanted
+from collector.prometheus.queries import Wanted
+from collector.prometheus.questions import FACTS_AGE_S, Questions, Server
 from collector.prometheus.rows import RowMessages, Workloads
-from collector.prometheus.sample_table import Keep
 from collector.prometheus.settings import ImportSettings
 from collector.prometheus.timeline import USUAL_S, Span
 from collector.publisher import Flush, messages
@@ -37,43 +36,23 @@ _LOGGER = logging.getLogger(__name__)
 
 STATE = "import-prometheus"
 SOURCE = "prometheus"
-_FIRST_SPAN_S = 900.0
+_FIRST_SPAN_S = 3600.0
+"""Where the server does not say how many containers there are now."""
+_FREQUENT_S = 15.0
+"""Samples that often are taken for granted until some were seen."""
 _SHORTEST_SPAN_S = 300.0
 _SERIES_PER_QUERY = 50_000
 _FULL_SHARE = 0.5
 """The import waits while the outbox is this full: as fast as the log takes it, and nothing is dropped."""
 _WAIT_S = 0.05
+_AHEAD = 2
+"""Spans that are fetched while one is written, so that neither waits for the other."""
 _HOUR_S = 3600.0
-_FACTS_S = 10_800.0
-"""Owners, requests and limits are asked for three hours at a time: each time costs as much as the samples of an hour."""
-_CHUNKED_FACTS_S = 604_800.0
-"""A week at a time where chunks tell how they changed meanwhile."""
-_FACTS_AGE_S = 300.0
-"""They may be this much older than a span's end: `follow` asks no more often, but for new pods."""
 _LOOK_AGAIN_S = 600.0
 """`follow` asks this often which metrics and machines there are."""
 
 Progress = Callable[[int, int, int], None]
 """Told after each span: milliseconds of history done and to do, rows so far."""
-
-
-class Server(Protocol):
-    """What the import asks of `collector.prometheus.client`."""
-
-    def names(self, start_s: float, end_s: float) -> Sequence[str]: ...
-
-    @property
-    def chunked(self) -> bool: ...
-
-    def range(
-        self, selector: str, start_s: float, end_s: float, step_s: float = 0.0, keep: Keep = "newest"
-    ) -> Sequence[Series]: ...
-
-    def newest(self, wanted: Newest, start_s: float, end_s: float) -> Sequence[Series]: ...
-
-    def labels(self, wanted: Newest, start_s: float, end_s: float) -> Sequence[Series]: ...
-
-    def instant(self, query: str, time_s: float) -> Sequence[Series]: ...
 
 
 class Position(msgspec.Struct):
@@ -93,6 +72,7 @@ class _Asked:
     samples: Mapping[Wanted, Future[Sequence[Series]]]
     facts: Future[Facts] | None
     """None: those of the span before still hold."""
+    facts_until_s: float
     ooms: Future[tuple[Sequence[Series], Sequence[Series]]] | None
 
 
@@ -111,18 +91,17 @@ class History:
         progress: Progress = lambda done_ms, total_ms, rows: None,
     ) -> None:
         self._server, self._settings, self._meter, self._progress = server, settings, meter, progress
+        self._questions = Questions(server, settings)
         self._partitions, self._workloads = partitions, Workloads(partitions)
         self._outbox, self._room = outbox, round(outbox_max_bytes * _FULL_SHARE)
         self._containers = ContainerRows(settings.cluster)
         self._gpus = GpuRows(settings.cluster)
         self._machines = Machines(settings.cluster)
         self._span_s = _FIRST_SPAN_S
-        self._names: frozenset[str] = frozenset()
         self._wanted: Sequence[Wanted] = ()
         self._nodes: Sequence[Node] = ()
         """Machines that are not published yet."""
         self._look_again_s = 0.0
-        self._reader = FactReader()
         self._facts = Facts()
         self._facts_until_s = 0.0
         self._nobodys: Set[PodKey] = frozenset()
@@ -140,13 +119,10 @@ class History:
         self._look(self.position.next_ms / 1000, until_ms / 1000)
         pool = ThreadPoolExecutor(self._settings.workers, thread_name_prefix="import")
         try:
-            asked: _Asked | None = None
+            asked: deque[_Asked] = deque()
             while self.position.next_ms < until_ms and self._may_go_on(stop):
-                asked = asked or self._ask(pool, self.position.next_ms / 1000, until_ms / 1000)
-                more = asked.end_s * 1000 < until_ms
-                following = self._ask(pool, asked.end_s, until_ms / 1000) if more else None
-                self._take(asked)
-                asked = following
+                self._ask_ahead(asked, pool, until_ms / 1000)
+                self._take(asked.popleft())
                 since_ms = self.position.since_ms
                 self._progress(self.position.next_ms - since_ms, until_ms - since_ms, self.rows)
         finally:
@@ -156,22 +132,18 @@ class History:
         """Learn which metrics and machines there are, and split what has very many series; not each time anew."""
         if end_s < self._look_again_s:
             return
-        self._look_again_s = end_s + _LOOK_AGAIN_S
-        self._names = frozenset(self._server.names(min(start_s, end_s - 3600), end_s))
-        self._wanted = queries.wanted(self._names, self._settings)
+        first, self._look_again_s = not self._look_again_s, end_s + _LOOK_AGAIN_S
+        self._questions.names = names = frozenset(self._server.names(min(start_s, end_s - 3600), end_s))
+        self._wanted = queries.wanted(names, self._settings)
         containers = next((one for one in self._wanted if one.system == "cadvisor"), None)
         if containers is not None:
-            counted = self._server.instant(f"count by (namespace) ({containers.selector})", end_s)
-            by_namespace = {one.labels().get("namespace", ""): one.number() for one in counted}
+            by_namespace = self._questions.containers(containers.selector, end_s)
             shards = queries.shards_of(by_namespace, _SERIES_PER_QUERY)
-            self._wanted = queries.wanted(self._names, self._settings, shards)
-        _LOGGER.info("%d metrics are known there, %d queries take a span", len(self._names), len(self._wanted))
-        self._nodes = self._inventory(end_s)
-
-    def _inventory(self, at_s: float) -> Sequence[Node]:
-        asked = inventory.questions(self._names, self._settings.match)
-        answers = {metric: self._server.instant(query, at_s) for metric, query in asked.items()}
-        return inventory.nodes(answers, self._names, self._settings.cluster, round(at_s * 1000))
+            if first and by_namespace:
+                self._span_s = self._fitting_s(sum(by_namespace.values()) / _FREQUENT_S)
+            self._wanted = queries.wanted(names, self._settings, shards)
+        _LOGGER.info("%d metrics are known there, %d queries take a span", len(names), len(self._wanted))
+        self._nodes = self._questions.nodes(end_s)
 
     def _may_go_on(self, stop: Stop) -> bool:
         while not stop.is_set():
@@ -180,49 +152,26 @@ class History:
             stop.wait(_WAIT_S)
         return False
 
+    def _ask_ahead(self, asked: deque[_Asked], pool: ThreadPoolExecutor, limit_s: float) -> None:
+        """Send off what the next spans need."""
+        while len(asked) <= _AHEAD:
+            start_s = asked[-1].end_s if asked else self.position.next_ms / 1000
+            if start_s >= limit_s:
+                break
+            asked.append(self._ask(pool, start_s, limit_s))
+
     def _ask(self, pool: ThreadPoolExecutor, start_s: float, limit_s: float) -> _Asked:
         """Send off what a span needs."""
         end_s = min(_end(start_s, self._span_s), limit_s)
-        samples = {one: pool.submit(self._samples, one, start_s, end_s) for one in self._wanted}
+        samples = {one: pool.submit(self._questions.samples, one, start_s, end_s) for one in self._wanted}
         facts = None
-        if end_s > self._facts_until_s + (0.0 if end_s < limit_s else _FACTS_AGE_S):
-            facts_s = _CHUNKED_FACTS_S if self._server.chunked else _FACTS_S
-            self._facts_until_s = min(max(start_s + facts_s, end_s) + _FACTS_AGE_S, limit_s)
-            facts = pool.submit(self._ask_facts, start_s, self._facts_until_s)
-        ooms = pool.submit(self._ooms, start_s, end_s) if queries.OOM_REASON in self._names else None
-        return _Asked(start_s, end_s, samples, facts, ooms)
-
-    def _ask_facts(self, start_s: float, end_s: float) -> Facts:
-        """What holds at the end of this time, of every pod that was there in it or five minutes before."""
-        begin_s, match, server = start_s - self._settings.lead_s, self._settings.match, self._server
-        sizes = {
-            name: server.newest(queries.size_selector(name, match), begin_s, end_s)
-            for name in (*queries.SIZES, *queries.OLD_SIZES)
-            if name in self._names
-        }
-        owners = {
-            name: server.labels(queries.owner_selector(name, match), begin_s, end_s)
-            for name in (*queries.OWNERS, *queries.AUTOSCALERS)
-            if name in self._names
-        }
-        return Facts(self._reader.owners(owners), self._reader.sizes(sizes), autoscaled=autoscaled(owners))
-
-    def _samples(self, wanted: Wanted, start_s: float, end_s: float) -> Sequence[Series]:
-        begin_s = start_s - self._settings.lead_s
-        step_s = self._settings.step_s if wanted.keep else 0.0
-        return self._server.range(wanted.selector, begin_s, end_s, step_s, wanted.keep or "newest")
-
-    def _ooms(self, start_s: float, end_s: float) -> tuple[Sequence[Series], Sequence[Series]]:
-        """Series of containers that were OOM-killed, and of their restarts. The second question is small."""
-        match = self._settings.match
-        reasons = self._server.range(queries.oom_selector(match), start_s - self._settings.lead_s, end_s)
-        keys = (container_key(series.labels()) for series in reasons)
-        pods = {key[2] for key in keys if key is not None}
-        if not pods or queries.RESTARTS not in self._names:
-            return reasons, ()
-        return reasons, self._server.range(
-            queries.restarts_selector(pods, match), start_s - self._settings.lead_s, end_s
+        if end_s > self._facts_until_s + (0.0 if end_s < limit_s else FACTS_AGE_S):
+            self._facts_until_s = min(max(self._questions.facts_end_s(start_s, limit_s), end_s) + FACTS_AGE_S, limit_s)
+            facts = pool.submit(self._questions.facts, start_s, self._facts_until_s)
+        ooms = (
+            pool.submit(self._questions.ooms, start_s, end_s) if queries.OOM_REASON in self._questions.names else None
         )
+        return _Asked(start_s, end_s, samples, facts, self._facts_until_s, ooms)
 
     def _take(self, asked: _Asked) -> None:
         """Answers of a span into the outbox, with the position after it."""
@@ -240,10 +189,10 @@ class History:
         """What is known of the pods of a span. One that appeared since the facts were asked for makes them be asked for
         anew, or its name would be a guess until then; once, as there may be pods that are nobody's."""
         self._facts = asked.facts.result() if asked.facts else self._facts
-        if queries.OWNERS[0] in self._names:
+        if queries.OWNERS[0] in self._questions.names:
             unknown = self._containers.pods(answers) - self._facts.owners.keys()
-            if not unknown <= self._nobodys:
-                self._facts = self._ask_facts(asked.start_s, max(asked.end_s, self._facts_until_s))
+            if asked.end_s > asked.facts_until_s and not unknown <= self._nobodys:
+                self._facts = self._questions.facts(asked.start_s, asked.end_s)
             self._nobodys = unknown
         reasons, restarts = asked.ooms.result() if asked.ooms else ((), ())
         return replace(
@@ -275,9 +224,12 @@ class History:
 
     def _adapt(self, samples: int) -> None:
         """The next span as long as makes the largest answer what it should be; at most four times this one."""
+        self._span_s = min(self._fitting_s(samples / self._span_s), 4 * self._span_s)
+
+    def _fitting_s(self, samples_per_s: float) -> float:
+        """The span of which an answer has as many samples as it should."""
         wanted = self._settings.chunked_samples if self._server.chunked else self._settings.answer_samples
-        factor = min(wanted / max(samples, 1), 4.0)
-        self._span_s = min(max(self._span_s * factor, _SHORTEST_SPAN_S), self._settings.longest_s)
+        return min(max(wanted / max(samples_per_s, 1e-9), _SHORTEST_SPAN_S), self._settings.longest_s)
 
 
 def _of(

@@ -28,8 +28,8 @@ HEADERS = {
 }
 STREAMED = "application/x-streamed-protobuf"
 _STREAMED_XOR_CHUNKS = 1
-_AT_ONCE = 1 << 20
-"""Samples decoded and thinned together: 16 MB."""
+_AT_ONCE = 1 << 19
+"""Samples decoded and thinned together: 8 MB."""
 Span = tuple[int, int]
 """Milliseconds of which samples are wanted, both ends with them."""
 _MESSAGES: dict[str, Fields] = {
