@@ -67,8 +67,8 @@ def command() -> None:
 @command.command("prometheus")
 @click.option("--url", required=True, metavar="URL", help="Base of the server's API, without /api/v1.")
 @click.option("--since", type=Duration(), default="14d", show_default=True, metavar="DURATION", help="How far back.")
-@click.option("--step", type=Duration(), default="5m", show_default=True, metavar="DURATION",
-              help="Windows in which usage of CPU and memory is read. 0s: every sample.")  # fmt: skip
+@click.option("--step", type=Duration(), default="0s", show_default=True, metavar="DURATION",
+              help="Windows in which usage of CPU and memory is read, such as 5m. 0s: every sample.")  # fmt: skip
 @click.option("--match", default="", metavar="MATCHERS", help='Only series with these labels: namespace=~"shop|web".')
 @click.option("--follow", is_flag=True, help="Go on with what is new, until Ctrl-C.")
 @click.option("--lag", type=Duration(), default="60s", show_default=True, metavar="DURATION",
@@ -91,9 +91,10 @@ def prometheus(settings: Settings, *, since: float, follow: bool, **asked: Any) 
     """Read what Prometheus, Thanos, Mimir or VictoriaMetrics know of the last days.
 
     Reads cAdvisor (usage), kube-state-metrics (owners, requests, limits, OOM kills), dcgm-exporter (GPUs) and
-    node-exporter (machines whose containers nobody measures). Usage of CPU and memory comes in windows of --step, of which
-    CPU is the mean, as its counters tell it, and memory the highest sample; GPUs come with every sample. A profiler that
-    runs (`sizewise up` or `sizewise profile`) takes it in; then `sizewise report` recommends.
+    node-exporter (machines whose containers nobody measures), every sample with its own time. With --step CPU and memory
+    come in windows, of which CPU is the mean, as its counters tell it, and memory the highest sample: faster and a
+    smaller log, but bursts within a window are lost. A profiler that runs (`sizewise up` or `sizewise profile`) takes it
+    in; then `sizewise report` recommends.
 
     Ended anywhere and started again, it goes on where it was; nothing is lost or doubled. Started again later, it
     brings what is new. A profile refuses rows over an hour older than its newest: import before collecting. A part of a
