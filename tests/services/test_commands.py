@@ -22,7 +22,13 @@ def test_build_without_names_builds_what_the_tests_use(runner: CliRunner, monkey
     built: list[Service] = []
     monkeypatch.setattr(commands, "_build", lambda cache, service: built.append(service))
     runner.invoke(commands.main, ["build"], catch_exceptions=False)
-    assert [service.name for service in built] == ["kafka", "prometheus", "prometheus3", "victoria-metrics", "kubernetes"]
+    assert [service.name for service in built] == [
+        "kafka",
+        "prometheus",
+        "prometheus3",
+        "victoria-metrics",
+        "kubernetes",
+    ]
     runner.invoke(commands.main, ["build", "vegeta"], catch_exceptions=False)
     assert built[-1].name == "vegeta"
 
