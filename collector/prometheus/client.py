@@ -11,12 +11,10 @@ import math
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
 import msgspec
-import numpy as np
 import requests
 from prometheus_api_client.exceptions import PrometheusApiClientException  # noqa: TID251  (this is that adapter)
 from prometheus_api_client.prometheus_connect import PrometheusConnect  # noqa: TID251  (as above)
@@ -27,7 +25,7 @@ from collector.prometheus.answer import Series, listed
 from collector.prometheus.queries import Newest
 from collector.prometheus.remote_read import CorruptAnswerError, outlines_in, request, series_in
 from collector.prometheus.replicas import Replicas
-from collector.prometheus.sample_table import Keep, SampleTable
+from collector.prometheus.sample_table import Keep, between, thinned
 from collector.prometheus.selector import matchers_of
 from collector.prometheus.session import RETRY_ON, Answer, LimitError, PartialError, Session, retry
 from collector.prometheus.settings import ServerSettings
@@ -110,7 +108,7 @@ class PrometheusClient:
             return ()
         if step_s < _SHORTEST_STEP_S:
             found = self._instant(f"{selector}[{_duration(last_s - first_s + step_s)}]", last_s)
-            kept = (_thinned(one, step_s, keep, (_ms(first_s), _ms(last_s))) for one in found)
+            kept = (between(thinned(one, _ms(step_s), keep), _ms(first_s), _ms(last_s)) for one in found)
             return [one for one in kept if len(one.time_ms)]
         query = f"{_OVER_TIME[keep]}({selector}[{_ms(step_s) - 1}ms])"
         start, end = (datetime.fromtimestamp(time_s, UTC) for time_s in (first_s, last_s))
@@ -220,13 +218,6 @@ class PrometheusClient:
 
 def _ms(seconds: float) -> int:
     return round(seconds * 1000)
-
-
-def _thinned(series: Series, step_s: float, keep: Keep, span_ms: remote_read.Span) -> Series:
-    """One sample for each step that ends in a span, as in `SampleTable.thinned`."""
-    table = SampleTable(np.array([0, len(series.time_ms)]), series.time_ms, series.value)
-    ((time_ms, value),) = table.thinned(_ms(step_s), keep).between(*span_ms).columns()
-    return replace(series, time_ms=time_ms, value=value)
 
 
 def _duration(seconds: float) -> str:

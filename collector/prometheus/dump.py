@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,7 +18,7 @@ import numpy as np
 from collector.names.table import CADVISOR
 from collector.prometheus.answer import Labels, Series, Times, Values
 from collector.prometheus.queries import AUTOSCALERS, OLD_SIZES, OOM_REASON, OWNERS, RESTARTS, SIZES, Newest
-from collector.prometheus.sample_table import Keep, SampleTable
+from collector.prometheus.sample_table import Keep, between, thinned
 from collector.prometheus.selector import Matcher, matchers_of
 from collector.source import SourceError
 
@@ -92,8 +92,8 @@ class Dump:
     ) -> Sequence[Series]:
         """The samples of each series in [start_s, end_s]; with `step_s` one for each step, as a server would thin them."""
         start_ms, end_ms, step_ms = round(start_s * 1000), round(end_s * 1000), round(step_s * 1000)
-        found = (_thinned(one, step_ms, keep) if step_ms else one for one in self._chosen(selector))
-        return [one for one in (_between(one, start_ms, end_ms) for one in found) if len(one.time_ms)]
+        found = (thinned(one, step_ms, keep) if step_ms else one for one in self._chosen(selector))
+        return [one for one in (between(one, start_ms, end_ms) for one in found) if len(one.time_ms)]
 
     def newest(self, wanted: Newest, start_s: float, end_s: float) -> Sequence[Series]:
         return self.range(wanted.selector, start_s, end_s)
@@ -180,14 +180,3 @@ def _test(matcher: Matcher) -> Callable[[Labels], bool]:
         return lambda labels: (labels.get(name, "") == matcher.value) is (kind == 0)
     pattern = re.compile(f"(?:{matcher.value})")
     return lambda labels: bool(pattern.fullmatch(labels.get(name, ""))) is (kind == _REGEX)
-
-
-def _thinned(series: Series, step_ms: int, keep: Keep) -> Series:
-    table = SampleTable(np.array([0, len(series.time_ms)]), series.time_ms, series.value)
-    ((time_ms, value),) = table.thinned(step_ms, keep).columns()
-    return replace(series, time_ms=time_ms, value=value)
-
-
-def _between(series: Series, start_ms: int, end_ms: int) -> Series:
-    first, last = np.searchsorted(series.time_ms, (start_ms, end_ms + 1))
-    return replace(series, time_ms=series.time_ms[first:last], value=series.value[first:last])

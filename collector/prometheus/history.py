@@ -125,6 +125,9 @@ class History:
                 self._take(asked.popleft())
                 since_ms = self.position.since_ms
                 self._progress(self.position.next_ms - since_ms, until_ms - since_ms, self.rows)
+        except BaseException:
+            self._facts_until_s = 0.0  # those that were on their way are lost
+            raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 

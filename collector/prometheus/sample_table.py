@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from collector.prometheus.answer import Times, Values
+from collector.prometheus.answer import Series, Times, Values
 
 _STALE = np.uint64(0x7FF0000000000002)
 """Bits of the NaN that ends a series; PromQL leaves it out, too."""
@@ -71,3 +71,16 @@ class SampleTable:
         anew = np.append(True, table.time_ms[1:] != table.time_ms[:-1])  # the first sample is
         anew[self.bounds[:-1][self.bounds[:-1] < len(anew)]] = True
         return table._take(np.flatnonzero(anew))
+
+
+def thinned(series: Series, step_ms: int, keep: Keep) -> Series:
+    """One series, as `SampleTable.thinned`."""
+    table = SampleTable(np.array([0, len(series.time_ms)]), series.time_ms, series.value)
+    ((time_ms, value),) = table.thinned(step_ms, keep).columns()
+    return replace(series, time_ms=time_ms, value=value)
+
+
+def between(series: Series, start_ms: int, end_ms: int) -> Series:
+    """Its samples of [start_ms, end_ms], as a view."""
+    first, last = np.searchsorted(series.time_ms, (start_ms, end_ms + 1))
+    return replace(series, time_ms=series.time_ms[first:last], value=series.value[first:last])

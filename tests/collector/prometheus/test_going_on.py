@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from collector.outbox import OutboxError
+from collector.outbox import Outbox, OutboxError
 from collector.prometheus.client import PrometheusClient
-from collector.prometheus.history import History
+from collector.prometheus.history import History, Position
+from collector.prometheus.questions import Questions
 from collector.prometheus.run import import_history
 from collector.prometheus.settings import ImportSettings, ServerSettings
 from collector.settings import CollectorSettings
@@ -22,6 +23,7 @@ from collector.source import SourceError
 from deploy.services.prometheus import PrometheusServer
 from models.metrics import NullMeter
 from stream.contract import EventLog
+from stream.streams import TELEMETRY
 from tests.collector.dcgm.pages import exporter
 from tests.collector.prometheus.conftest import Importer, Serve
 from tests.collector.prometheus.rows import rows_in
@@ -180,3 +182,31 @@ def test_following_survives_a_server_that_is_away(serve: Serve, importer: Import
     server.start()
     assert importer.run(server.url, 12).complete
     assert times_in(log) == TIMES
+
+
+def test_after_a_refusal_what_is_known_of_pods_is_asked_for_anew(
+    serve: Serve, log: EventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Following, a question about usage is refused while requests were on their way: the rows that come then have them."""
+    world, settings = shop(), ImportSettings(cluster="prod", max_span_s=3600.0)
+    size = {**SHOP.labels, "resource": "cpu", "unit": "core"}
+    world.add("kube_pod_container_resource_requests", [(time, 0.5) for time in TIMES], **size)
+    client, begin_ms = PrometheusClient(ServerSettings(serve(world).url)), T0 * 1000
+    with Outbox(tmp_path / "import.db", 1 << 28, NullMeter()) as outbox:
+        history = History(client, settings, outbox, 2, 1 << 28, NullMeter(), Position("", begin_ms, begin_ms))
+        with monkeypatch.context() as refused:
+            refused.setattr(Questions, "samples", refuse)
+            with pytest.raises(SourceError):
+                history.run(begin_ms + 4 * 3_600_000, threading.Event())
+        history.run(begin_ms + 4 * 3_600_000, threading.Event())
+        told = [waiting.message for waiting in outbox.oldest(1000, 1 << 28) if waiting.stream == TELEMETRY]
+    client.close()
+    writer = log.writer()
+    writer.append(TELEMETRY, told)
+    writer.flush(5)
+    writer.close()
+    assert [row.signals.get("cpu_request_cores") for row in rows_in(log)] == [0.5] * 240
+
+
+def refuse(*asked: object) -> None:
+    raise SourceError("not now")
