@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import pytest
 
+from collector import service
 from collector.outbox import OutboxError
 from collector.publisher import Flush
 from collector.service import MAX_PENDING_ROWS, Collector
@@ -186,3 +188,12 @@ def test_settings_that_cannot_work_are_refused(change: dict[str, float], message
     """The error names the field and its value."""
     with pytest.raises(ValueError, match=message):
         CollectorSettings(**change)  # type: ignore[arg-type]
+
+
+def test_who_is_held_up_between_the_clocks_reads_them_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forty milliseconds pass between the two in the first reading, so the second one counts: 40 ms steady, 1,040 of day."""
+    steady_ns = iter(accumulate((0, 40_000_000, 0, 300)))
+    day_ns = iter((1_000_000_000, 1_040_000_000))
+    monkeypatch.setattr(service.time, "clock_gettime_ns", lambda clock: next(steady_ns))
+    monkeypatch.setattr(service.time, "time_ns", lambda: next(day_ns))
+    assert service.moment() == Moment(1040, 40)
