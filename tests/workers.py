@@ -20,8 +20,9 @@ _MOST_WORKERS = 8
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """`-n auto`: two per core, since tests wait for half of their time."""
-    return min(2 * len(os.sched_getaffinity(0)), _MOST_WORKERS)
+    """`-n auto`: one per core, and two at least, since tests wait for half of their time. Two per core starved the brokers
+    that some of them start: members that had to be back within seconds after an outage were not."""
+    return min(max(len(os.sched_getaffinity(0)), 2), _MOST_WORKERS)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Together:

@@ -54,9 +54,6 @@ class KafkaLog:
         layout, full_group = self._catalogue.layout(stream), self._full(group)
         transactional_id, used_before = self._ids.take(group)
         transactor = Transactor(self._clients, transactional_id)
-        if used_before:
-            with translated(f"finishing what the last member of {group} left open"):
-                transactor.recover(time.monotonic() + CONNECT_TIMEOUT_S)
 
         def join(to: PartitionListener) -> Membership:
             return Membership(self._clients, full_group, layout.topic, to)
@@ -64,7 +61,15 @@ class KafkaLog:
         def release() -> None:
             self._ids.give_back(group, transactional_id)
 
-        return KafkaSubscription(layout, self._catalogue, join, transactor, listener, release)
+        try:
+            if used_before:
+                with translated(f"finishing what the last member of {group} left open"):
+                    transactor.recover(time.monotonic() + CONNECT_TIMEOUT_S)
+            return KafkaSubscription(layout, self._catalogue, join, transactor, listener, release)
+        except BaseException:
+            transactor.close()
+            release()  # else the next member has another id, and what this one's left open stays so until its time is up
+            raise
 
     def offsets(self, stream: str) -> Mapping[int, tuple[int, int]]:
         return self._catalogue.offsets(stream)

@@ -66,10 +66,8 @@ class Installation:
         for role in self.roles:
             role.start()
 
-    def finish(self, timeout_s: float = 180) -> None:
-        """Let the collectors play to the end, wait until all of it is recommended on, and end everybody well.
-
-        After an outage back-off, a group that waits for a lost member and an open transaction come one after another."""
+    def finish(self, timeout_s: float = 60) -> None:
+        """Let the collectors play to the end, wait until all of it is recommended on, and end everybody well."""
         for collector in self.collectors:
             collector.join(timeout_s)
         wait_for(self.profiled, timeout_s, self.tails)

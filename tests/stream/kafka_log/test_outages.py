@@ -13,6 +13,8 @@ from deploy.services.kafka import KafkaBroker
 from deploy.services.process import free_port
 from stream.contract import LogUnavailableError, Message, Record, Writer
 from stream.kafka_log import KafkaLog
+from stream.kafka_log.clients import Clients
+from stream.kafka_log.transaction import Transactor
 from stream.settings import LogSettings
 from tests.stream.conformance.members import Member, drive, kept_a_day, numbered, read, send, values
 
@@ -187,3 +189,29 @@ def test_heartbeats_go_on_while_a_state_is_restored(kafka_settings: LogSettings)
     assert member.told == [("assigned", [0])]
     member.subscription.close()
     log.close()
+
+
+def test_who_cannot_join_leaves_the_transactional_id_to_the_next(
+    kafka_log: KafkaLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A member left; of two that come after it the first finds the broker away. The second has the id of both, by which it
+    decides what they left open; with another it would have to wait until their time is up."""
+    kafka_log.ensure([kept_a_day("in", 1)])
+    ids: list[str] = []
+
+    def noted(clients: Clients, transactional_id: str) -> Transactor:
+        ids.append(transactional_id)
+        return Transactor(clients, transactional_id)
+
+    def away(*asked: object) -> None:
+        raise LogUnavailableError("away")
+
+    monkeypatch.setattr("stream.kafka_log.log.Transactor", noted)
+    Member(kafka_log, "group", "in").subscription.close()
+    for broken in ("stream.kafka_log.transaction.Transactor.recover", "stream.kafka_log.log.Membership"):
+        with monkeypatch.context() as outage, pytest.raises(LogUnavailableError):  # noqa: PT012  # the outage ends with it
+            outage.setattr(broken, away)
+            Member(kafka_log, "group", "in")
+    Member(kafka_log, "group", "in").subscription.close()
+    assert len(ids) == 4
+    assert len(set(ids)) == 1
